@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* The client: its life, its settings, its state, and the rules for calling users back.
+ *
+ * One lock guards it. In caller-driven mode nobody contends for it; in thread-driven mode it is what makes every
+ * function callable from every thread. It is never held while a callback runs: client_call_begin() notes what kind of
+ * callback it is, and into which listener, and lets go; client_call_end() takes the lock again and does what had to
+ * wait for the callback to return. Whoever takes a callback away from another thread waits until it has returned
+ * (client_settle()), so that its userdata can be freed then.
+ *
+ * The last reference may go inside a callback. Then the client is only marked as dying; the step that runs the callback
+ * stops, and frees the client on its way out (see drive.c). */
+
+#include "client/client.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "util/util.h"
+#include "json/validate.h"
+
+#define MESSAGE_MAX_MAX ((size_t)INT32_MAX)
+
+void client_lock(qmp_client *c)
+{
+    if (pthread_mutex_trylock(&c->lock) == 0)
+        return;
+    __atomic_fetch_add(&c->contending, 1, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&c->lock);
+    __atomic_fetch_sub(&c->contending, 1, __ATOMIC_RELAXED);
+}
+
+static qmp_client *client_alloc(void)
+{
+    qmp_client *c = calloc(1, sizeof(*c));
+    pthread_condattr_t monotonic;
+
+    if (!c)
+        return NULL;
+    c->refs = 1;
+    c->pid = getpid();
+    c->host.ops = &client_host_ops;
+    c->connect_timeout = QMP_CONNECT_TIMEOUT;
+    c->message_max = QMP_MESSAGE_MAX;
+    c->depth_max = QMP_DEPTH_MAX;
+    c->want_oob = true;
+    c->state = QMP_IDLE;
+    c->fd = -1;
+    wake_init(&c->wake);
+    c->command_deadline = QMP_FOREVER;
+    list_init(&c->listeners);
+    index_init(&c->index);
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&c->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return c;
+}
+
+int qmp_client_new(qmp_client **ret)
+{
+    CLEANUP(qmp_client_unrefp) qmp_client *c = client_alloc();
+    int r;
+
+    if (!c)
+        return -ENOMEM;
+    r = qmp_listener_new(&c->events, /* names= */ NULL);
+    if (r >= 0)
+        r = qmp_client_register_listener(c, c->events);
+    if (r < 0)
+        return r;
+    *ret = TAKE(c);
+    return 0;
+}
+
+qmp_client *qmp_client_ref(qmp_client *c)
+{
+    refs_take(&c->refs);
+    return c;
+}
+
+/* In the child of a fork(): other threads, and with them the state of the locks, did not come along; the peer is the
+ * parent's. */
+static void free_after_fork(qmp_client *c)
+{
+    if (c->fd >= 0)
+        close(c->fd);
+    wake_close(&c->wake);
+}
+
+qmp_client *qmp_client_unref(qmp_client *c)
+{
+    bool in_callback;
+
+    if (!c || !refs_drop(&c->refs))
+        return NULL;
+    if (client_check_fork(c) < 0) {
+        free_after_fork(c);
+        return NULL;
+    }
+    client_lock(c);
+    in_callback = client_is_driving(c);
+    c->dying = true;
+    c->stopping = !in_callback;
+    pthread_mutex_unlock(&c->lock);
+    if (in_callback)
+        return NULL; /* drive_leave() frees it */
+    drive_stop_thread(c);
+    client_free(c);
+    return NULL;
+}
+
+void client_free(qmp_client *c)
+{
+    client_lock(c);
+    c->dying = true;
+    c->state_handler = NULL;
+    /* Callbacks of commands that are still pending run here: this is the driving thread now. */
+    c->processing = true;
+    __atomic_store_n(&c->io_thread, pthread_self(), __ATOMIC_RELEASE);
+    if (c->state != QMP_IDLE) {
+        failure_set(&c->failure, QMP_FAILURE_DISCONNECT, -ENOTCONN, "the client was freed");
+        connection_end(c);
+    }
+    dispatch_orphan_all(c);
+    pthread_mutex_unlock(&c->lock);
+    while (__atomic_load_n(&c->host.pins, __ATOMIC_ACQUIRE) > 0)
+        sched_yield();
+
+    index_done(&c->index);
+    qmp_listener_unref(c->events);
+    if (c->session_inited)
+        session_done(&c->session);
+    failure_done(&c->failure);
+    free(c->address_text);
+    free(c->calls);
+    wake_close(&c->wake);
+    pthread_cond_destroy(&c->changed);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
+}
+
+/* ---- callbacks ---- */
+
+int client_check_fork(const qmp_client *c)
+{
+    return c->pid == getpid() ? 0 : -ECHILD;
+}
+
+bool client_is_threaded(const qmp_client *c)
+{
+    return __atomic_load_n(&c->threaded, __ATOMIC_ACQUIRE);
+}
+
+bool client_is_driving(const qmp_client *c)
+{
+    /* Caller-driven, there is but one thread. */
+    if (!client_is_threaded(c))
+        return c->processing;
+    return pthread_equal(__atomic_load_n(&c->io_thread, __ATOMIC_ACQUIRE), pthread_self());
+}
+
+void client_call_begin(qmp_client *c, enum calling calling, const void *into)
+{
+    c->calling = calling;
+    c->calling_into = into;
+    c->n_called++;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void client_call_end(qmp_client *c)
+{
+    client_lock(c);
+    c->calling = CALLING_NOBODY;
+    c->calling_into = NULL;
+    if (c->removals_wanted)
+        dispatch_remove_wanted(c);
+    pthread_cond_broadcast(&c->changed);
+}
+
+void client_settle(qmp_client *c, const void *into)
+{
+    uint64_t n_called = c->n_called;
+
+    while (c->calling_into == into && c->n_called == n_called && !client_is_driving(c))
+        pthread_cond_wait(&c->changed, &c->lock);
+}
+
+/* ---- state ---- */
+
+void client_set_state(qmp_client *c, enum qmp_runstate state)
+{
+    c->state = state;
+    pthread_cond_broadcast(&c->changed);
+    if (c->n_states < CLIENT_STATES_MAX)
+        c->states[c->n_states++] = state;
+}
+
+void client_announce(qmp_client *c)
+{
+    if (c->announcing)
+        return;
+    c->announcing = true;
+    for (unsigned i = 0; i < c->n_states; i++) {
+        qmp_runstate_fn handler = c->state_handler;
+        void *userdata = c->state_handler_userdata;
+        enum qmp_runstate state = c->states[i];
+
+        if (!handler || c->dying)
+            continue;
+        client_call_begin(c, CALLING_OTHER, &c->state_handler);
+        handler(c, state, userdata);
+        client_call_end(c);
+    }
+    c->n_states = 0;
+    c->announcing = false;
+}
+
+enum qmp_runstate qmp_client_runstate(qmp_client *c)
+{
+    enum qmp_runstate state;
+
+    client_lock(c);
+    state = c->state;
+    pthread_mutex_unlock(&c->lock);
+    return state;
+}
+
+int qmp_client_set_runstate_handler(qmp_client *c, qmp_runstate_fn handler, void *userdata)
+{
+    client_lock(c);
+    c->state_handler = handler;
+    c->state_handler_userdata = userdata;
+    client_settle(c, &c->state_handler);
+    pthread_mutex_unlock(&c->lock);
+    return 0;
+}
+
+/* ---- settings and facts ---- */
+
+int qmp_client_set_connect_timeout(qmp_client *c, uint64_t timeout)
+{
+    client_lock(c);
+    c->connect_timeout = timeout;
+    pthread_mutex_unlock(&c->lock);
+    return 0;
+}
+
+int qmp_client_set_message_limits(qmp_client *c, size_t message_max, unsigned depth_max)
+{
+    if (message_max == 0 || message_max > MESSAGE_MAX_MAX || depth_max == 0 || depth_max > JSON_DEPTH_MAX)
+        return -EINVAL;
+    client_lock(c);
+    c->message_max = message_max;
+    c->depth_max = depth_max;
+    pthread_mutex_unlock(&c->lock);
+    return 0;
+}
+
+int qmp_client_set_oob(qmp_client *c, bool enable)
+{
+    client_lock(c);
+    c->want_oob = enable;
+    pthread_mutex_unlock(&c->lock);
+    return 0;
+}
+
+int qmp_client_greeting(qmp_client *c, qmp_message **ret)
+{
+    int r = -ENOENT;
+
+    client_lock(c);
+    if (c->session_inited && c->session.greeting) {
+        *ret = qmp_message_ref(c->session.greeting);
+        r = 0;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+bool qmp_client_has_oob(qmp_client *c)
+{
+    bool has;
+
+    client_lock(c);
+    has = c->state == QMP_RUNNING && c->session.has_oob;
+    pthread_mutex_unlock(&c->lock);
+    return has;
+}
+
+const char *qmp_client_failure(qmp_client *c)
+{
+    const char *text = "";
+
+    client_lock(c);
+    if (c->failure.kind != QMP_FAILURE_NONE)
+        text = c->failure.text ? c->failure.text : "out of memory while describing the failure";
+    pthread_mutex_unlock(&c->lock);
+    return text;
+}
+
+enum qmp_failure qmp_client_failure_kind(qmp_client *c)
+{
+    enum qmp_failure kind;
+
+    client_lock(c);
+    kind = c->failure.kind;
+    pthread_mutex_unlock(&c->lock);
+    return kind;
+}
+
+const char *qmp_client_failure_bytes(qmp_client *c, size_t *ret_size)
+{
+    const char *bytes;
+
+    client_lock(c);
+    bytes = c->failure.bytes;
+    *ret_size = c->failure.n_bytes;
+    pthread_mutex_unlock(&c->lock);
+    return bytes;
+}
+
+uint64_t qmp_client_stray_replies(qmp_client *c)
+{
+    uint64_t n;
+
+    client_lock(c);
+    n = c->strays + (c->session_inited ? c->session.strays : 0);
+    pthread_mutex_unlock(&c->lock);
+    return n;
+}
+
+qmp_listener *qmp_client_events(qmp_client *c)
+{
+    return c->events;
+}

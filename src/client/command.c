@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/* Commands: from the caller to the session and back.
+ *
+ * A pending command is counted memory with two kinds of owners. Users hold it to wait for it; when the last of them
+ * lets go, the command is abandoned. The client holds it as long as the session knows it: until its reply comes, late
+ * or not, or the connection ends. It completes exactly once: under its own lock `done` is set, and whoever set it runs
+ * the callback, on the driving thread.
+ *
+ * Giving a command up never touches the client's state: it only leaves a note, under the command's own lock, and wakes
+ * the driver, which completes the command in its next step. So it is safe from anywhere, whatever becomes of the
+ * client. */
+
+#include "client/client.h"
+
+#include <errno.h>
+
+#include "util/util.h"
+
+static qmp_pending *pending_of(struct session_command *command)
+{
+    return CONTAINER_OF(command, qmp_pending, command);
+}
+
+static void pending_release(qmp_pending *p)
+{
+    if (!refs_drop(&p->refs))
+        return;
+    qmp_message_unref(p->reply);
+    pthread_cond_destroy(&p->completed);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+/* Field by field: most of it, the command, is about to be written anyway. */
+static qmp_pending *pending_alloc(size_t text_size)
+{
+    qmp_pending *p = malloc(sizeof(*p) + text_size);
+    pthread_condattr_t monotonic;
+
+    if (!p)
+        return NULL;
+    p->refs = 1;
+    p->users = 0;
+    p->done = p->cancelled = false;
+    p->error = 0;
+    p->reply = NULL;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->completed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return p;
+}
+
+/* ---- sending ---- */
+
+/* With the lock held. */
+static int submit(qmp_client *c, qmp_pending *p)
+{
+    int r;
+
+    if (c->state != QMP_RUNNING || c->disconnect_wanted || c->dying)
+        return -ENOTCONN;
+    if (c->n_commands >= QMP_COMMANDS_MAX)
+        return -ENOBUFS;
+    r = session_submit(&c->session, &p->command);
+    if (r < 0)
+        return r;
+    c->n_commands++;
+    c->command_deadline = MIN(c->command_deadline, p->deadline);
+    if (client_is_threaded(c)) {
+        /* The library's thread may be waiting for input; the way out is free for everybody. */
+        connection_flush(c);
+        if (c->send_broken || connection_poll_events(c) != POLLIN || p->deadline != QMP_FOREVER)
+            drive_wake(c);
+    }
+    return 0;
+}
+
+static int send_request(
+    qmp_client *c, const struct qmp_request *request, qmp_reply_fn callback, void *userdata, qmp_pending **ret)
+{
+    uint64_t timeout;
+    qmp_pending *p;
+    size_t size;
+    int r;
+
+    if (request->size != sizeof(*request))
+        return -EINVAL;
+    r = session_check_command(request->command, request->arguments, request->id, &size);
+    if (r < 0)
+        return r;
+    p = pending_alloc(size);
+    if (!p)
+        return -ENOMEM;
+    timeout = request->timeout == 0 ? QMP_FOREVER : request->timeout;
+    p->callback = callback;
+    p->userdata = userdata;
+    p->client = c;
+    p->deadline = time_deadline(timeout);
+    if (ret) {
+        p->users = 1;
+        refs_take(&p->refs);
+    }
+
+    client_lock(c);
+    if (c->session_inited) {
+        session_compose_command(
+            &c->session, &p->command, p->text, request->command, request->arguments, request->id, request->oob);
+        r = submit(c, p);
+    } else {
+        r = -ENOTCONN;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (r < 0) {
+        if (ret)
+            pending_release(p);
+        pending_release(p);
+        return r;
+    }
+    if (ret)
+        *ret = p;
+    return 0;
+}
+
+int qmp_client_send_full(
+    qmp_client *c, const struct qmp_request *request, qmp_reply_fn callback, void *userdata, qmp_pending **ret)
+{
+    int r = client_check_fork(c);
+
+    return r < 0 ? r : send_request(c, request, callback, userdata, ret);
+}
+
+int qmp_client_execute_async(
+    qmp_client *c, const char *command, const char *arguments, qmp_reply_fn callback, void *userdata, qmp_pending **ret)
+{
+    struct qmp_request request = QMP_REQUEST_INIT;
+
+    request.command = command;
+    request.arguments = arguments;
+    return qmp_client_send_full(c, &request, callback, userdata, ret);
+}
+
+/* ---- completing ---- */
+
+/* Completes; a command that was cancelled, but has not been told so yet, with -ECANCELED. Runs the callback. Returns
+ * false when nobody wanted the reply. */
+static bool complete(qmp_client *c, qmp_pending *p, int error, qmp_message *reply)
+{
+    bool already, cancelled;
+
+    pthread_mutex_lock(&p->lock);
+    already = p->done;
+    cancelled = p->cancelled;
+    if (cancelled) {
+        error = -ECANCELED;
+        reply = NULL;
+    }
+    if (!already) {
+        p->done = true;
+        p->error = error;
+        p->reply = reply ? qmp_message_ref(reply) : NULL;
+        p->client = NULL;
+        pthread_cond_broadcast(&p->completed);
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (already)
+        return false;
+    if (p->callback) {
+        client_call_begin(c, CALLING_OTHER, /* into= */ NULL);
+        p->callback(p, error, reply, p->userdata);
+        client_call_end(c);
+    }
+    return !cancelled;
+}
+
+/* The client's own hold: nothing needs the command any more. */
+static void let_go(qmp_client *c, qmp_pending *p)
+{
+    c->n_commands--;
+    pending_release(p);
+}
+
+void command_on_reply(qmp_client *c, struct session_command *command, qmp_message *reply)
+{
+    qmp_pending *p = pending_of(command);
+
+    if (!complete(c, p, qmp_message_kind(reply) == QMP_ERROR ? -EREMOTEIO : 0, reply))
+        c->strays++;
+    let_go(c, p);
+}
+
+void command_end_all(qmp_client *c)
+{
+    struct session_command *command;
+
+    if (!c->session_inited)
+        return;
+    while ((command = session_take_command(&c->session)) != NULL) {
+        qmp_pending *p = pending_of(command);
+
+        complete(c, p, -ECONNRESET, /* reply= */ NULL);
+        let_go(c, p);
+    }
+    c->command_deadline = QMP_FOREVER;
+}
+
+/* Whether a command has to complete without its reply; `error` then says why. */
+static bool is_overdue(qmp_pending *p, uint64_t now, uint64_t *earliest)
+{
+    bool overdue;
+
+    pthread_mutex_lock(&p->lock);
+    overdue = !p->done && (p->cancelled || p->deadline <= now);
+    if (overdue)
+        p->error = p->cancelled ? -ECANCELED : -ETIMEDOUT;
+    else if (!p->done)
+        *earliest = MIN(*earliest, p->deadline);
+    pthread_mutex_unlock(&p->lock);
+    return overdue;
+}
+
+/* In the order in which they were sent. */
+static void collect_overdue(qmp_client *c, uint64_t now, struct list *overdue)
+{
+    struct list *const heads[] = {&c->session.in_flight, &c->session.outgoing, &c->session.queued};
+    uint64_t earliest = QMP_FOREVER;
+    struct list *i, *n;
+
+    for (unsigned h = 0; h < ELEMENTS(heads); h++) {
+        LIST_FOREACH (i, n, heads[h]) {
+            struct session_command *command = LIST_ENTRY(i, struct session_command, link);
+
+            if (!session_owns(&c->session, command) && is_overdue(pending_of(command), now, &earliest))
+                list_append(overdue, &pending_of(command)->overdue);
+        }
+    }
+    c->command_deadline = earliest;
+}
+
+int command_expire(qmp_client *c)
+{
+    bool cancelled = __atomic_exchange_n(&c->cancelled, false, __ATOMIC_ACQ_REL);
+    struct list list, *i, *n;
+    uint64_t now;
+
+    if (!c->session_inited || (!cancelled && c->command_deadline == QMP_FOREVER))
+        return 0;
+    now = time_now();
+    if (!cancelled && now < c->command_deadline)
+        return 0;
+    list_init(&list);
+    collect_overdue(c, now, &list);
+    if (list_empty(&list))
+        return 0;
+    /* First out of the session, then back to their owners: callbacks may send. A late reply needs what is in flight. */
+    LIST_FOREACH (i, n, &list) {
+        qmp_pending *p = LIST_ENTRY(i, qmp_pending, overdue);
+
+        if (session_forget(&c->session, &p->command))
+            c->n_commands--;
+        else
+            refs_take(&p->refs);
+    }
+    while (!list_empty(&list)) {
+        qmp_pending *p = LIST_ENTRY(list.next, qmp_pending, overdue);
+
+        list_remove(&p->overdue);
+        complete(c, p, p->error, /* reply= */ NULL);
+        pending_release(p);
+    }
+    return 1;
+}
+
+/* ---- for users ---- */
+
+static int result(const qmp_pending *p, qmp_message **ret_reply, qmp_message **reterr_reply)
+{
+    if (!p->done)
+        return -ECANCELED; /* all that is left is to tell the callback */
+    if (p->error == 0 && ret_reply)
+        *ret_reply = qmp_message_ref(p->reply);
+    if (p->error == -EREMOTEIO && reterr_reply)
+        *reterr_reply = qmp_message_ref(p->reply);
+    return p->error;
+}
+
+/* While others drive. */
+static int wait_on_condition(qmp_pending *p, uint64_t deadline)
+{
+    struct timespec t = time_timespec(deadline);
+    int e = 0;
+
+    while (!p->done && !p->cancelled && e == 0)
+        e = deadline == QMP_FOREVER ? pthread_cond_wait(&p->completed, &p->lock)
+                                    : pthread_cond_timedwait(&p->completed, &p->lock, &t);
+    return p->done || p->cancelled ? 0 : -ETIMEDOUT;
+}
+
+static int wait_pumping(qmp_pending *p, uint64_t deadline)
+{
+    int r = 1;
+
+    while (!p->done && !p->cancelled && r > 0) {
+        qmp_client *c = p->client;
+
+        pthread_mutex_unlock(&p->lock);
+        r = drive_pump(c, deadline);
+        pthread_mutex_lock(&p->lock);
+    }
+    if (p->done || p->cancelled)
+        return 0;
+    return r == 0 ? -ETIMEDOUT : r;
+}
+
+/* `pumping`: as drive_waiting() says. */
+static int wait_for_reply(
+    qmp_pending *p, uint64_t timeout, bool pumping, qmp_message **ret_reply, qmp_message **reterr_reply)
+{
+    uint64_t deadline = timeout == 0 ? 0 : time_deadline(timeout);
+    int r = 0;
+
+    refs_take(&p->refs); /* a callback may give the caller's reference away */
+    pthread_mutex_lock(&p->lock);
+    if (!p->done && !p->cancelled && timeout == 0)
+        r = -ETIMEDOUT;
+    else if (!p->done && !p->cancelled)
+        r = pumping ? wait_pumping(p, deadline) : wait_on_condition(p, deadline);
+    if (r >= 0)
+        r = result(p, ret_reply, reterr_reply);
+    pthread_mutex_unlock(&p->lock);
+    pending_release(p);
+    return r;
+}
+
+int qmp_pending_wait(qmp_pending *p, uint64_t timeout, qmp_message **ret_reply, qmp_message **reterr_reply)
+{
+    int waiting;
+
+    pthread_mutex_lock(&p->lock);
+    waiting = p->done || p->cancelled || timeout == 0 ? 0 : drive_waiting(p->client);
+    pthread_mutex_unlock(&p->lock);
+    return waiting < 0 ? waiting : wait_for_reply(p, timeout, waiting > 0, ret_reply, reterr_reply);
+}
+
+int qmp_client_execute(qmp_client *c, const char *command, const char *arguments, uint64_t timeout,
+    qmp_message **ret_reply, qmp_message **reterr_reply)
+{
+    CLEANUP(qmp_pending_unrefp) qmp_pending *p = NULL;
+    struct qmp_request request = QMP_REQUEST_INIT;
+    int waiting = drive_waiting(c), r;
+
+    if (waiting < 0)
+        return waiting;
+    request.command = command;
+    request.arguments = arguments;
+    r = send_request(c, &request, /* callback= */ NULL, /* userdata= */ NULL, &p);
+    return r < 0 ? r : wait_for_reply(p, timeout, waiting > 0, ret_reply, reterr_reply);
+}
+
+/* With the command's lock held. */
+static void give_up(qmp_pending *p)
+{
+    if (p->done || p->cancelled)
+        return;
+    p->cancelled = true;
+    pthread_cond_broadcast(&p->completed);
+    __atomic_store_n(&p->client->cancelled, true, __ATOMIC_RELEASE);
+    drive_wake(p->client);
+}
+
+int qmp_pending_cancel(qmp_pending *p)
+{
+    int r;
+
+    pthread_mutex_lock(&p->lock);
+    r = p->done || p->cancelled ? -EALREADY : 0;
+    give_up(p);
+    pthread_mutex_unlock(&p->lock);
+    return r;
+}
+
+qmp_pending *qmp_pending_ref(qmp_pending *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->users++;
+    refs_take(&p->refs);
+    pthread_mutex_unlock(&p->lock);
+    return p;
+}
+
+qmp_pending *qmp_pending_unref(qmp_pending *p)
+{
+    if (!p)
+        return NULL;
+    pthread_mutex_lock(&p->lock);
+    if (--p->users == 0)
+        give_up(p);
+    pthread_mutex_unlock(&p->lock);
+    pending_release(p);
+    return NULL;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* Driving: who calls connection_step(), and how everybody else waits.
+ *
+ * Caller-driven, it is whoever calls process() or waits for something; thread-driven, the library's own thread, and the
+ * others wait on conditions. Both are the same loop: a step, and when there was nothing to do, poll.
+ *
+ * drive_enter() and drive_leave() stand around everything that may call the user back. Inside, process() and blocking
+ * calls say -EBUSY. The user may let go of the last reference there; then leave() frees the client, and nobody on the
+ * way out may touch it. */
+
+#include "client/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+
+#include "util/util.h"
+
+void drive_enter(qmp_client *c)
+{
+    c->processing = true;
+}
+
+bool drive_leave(qmp_client *c)
+{
+    bool gone = c->dying && !c->stopping;
+
+    c->processing = false;
+    pthread_mutex_unlock(&c->lock);
+    if (!gone)
+        return false;
+    if (client_is_threaded(c))
+        pthread_detach(c->thread); /* this is the library's thread: nobody will join it */
+    client_free(c);
+    return true;
+}
+
+/* ---- steps ---- */
+
+int drive_waiting(qmp_client *c)
+{
+    int r = client_check_fork(c);
+
+    if (r < 0)
+        return r;
+    if (client_is_driving(c))
+        return -EBUSY;
+    return client_is_threaded(c) ? 0 : 1;
+}
+
+/* Returns 0 where process() may run. */
+static int check_caller_driven(qmp_client *c)
+{
+    int r = drive_waiting(c);
+
+    if (r < 0)
+        return r;
+    return r == 0 ? -EBUSY : 0;
+}
+
+static int step(qmp_client *c, uint64_t until)
+{
+    int r;
+
+    client_lock(c);
+    drive_enter(c);
+    r = connection_step(c, until);
+    return drive_leave(c) ? -ESHUTDOWN : r;
+}
+
+int drive_step(qmp_client *c)
+{
+    return step(c, /* until= */ 0);
+}
+
+/* Returns 1 when there is something to do, 0 at the deadline, -EINTR. */
+static int poll_until(qmp_client *c, uint64_t deadline)
+{
+    struct pollfd pollfd;
+    uint64_t own;
+    int r;
+
+    c->host.ops->poll(&c->host, &pollfd, &own);
+    r = poll(&pollfd, 1, time_poll_timeout(MIN(own, deadline)));
+    if (r < 0)
+        return -errno;
+    if (r > 0 || (own != QMP_FOREVER && time_now() >= own))
+        return 1;
+    return 0;
+}
+
+int drive_pump(qmp_client *c, uint64_t deadline)
+{
+    int r = step(c, deadline);
+
+    /* A flood of other things is no reason to be late. */
+    if (r > 0 && deadline != QMP_FOREVER && time_now() >= deadline)
+        return 0;
+    if (r != 0)
+        return r;
+    r = poll_until(c, deadline);
+    if (r == 0 && deadline != QMP_FOREVER && time_now() < deadline)
+        return 1;
+    return r < 0 ? 1 : r; /* interrupted: the caller looks again */
+}
+
+int qmp_client_process(qmp_client *c)
+{
+    int r = check_caller_driven(c);
+
+    if (r < 0)
+        return r;
+    r = step(c, /* until= */ 0);
+    if (r >= 0)
+        return r;
+    if (r == -ESHUTDOWN)
+        return -ENOTCONN;
+    client_lock(c);
+    if (r == -ENOTCONN && c->report < 0)
+        r = c->report; /* of an end that came about in a blocking call */
+    c->report = 0;
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+int qmp_client_wait(qmp_client *c, uint64_t timeout)
+{
+    int r = check_caller_driven(c);
+
+    if (r < 0)
+        return r;
+    if (c->state == QMP_IDLE)
+        return c->report < 0 ? 1 : -ENOTCONN;
+    return poll_until(c, time_deadline(timeout));
+}
+
+int qmp_client_get_fd(qmp_client *c)
+{
+    return client_is_threaded(c) ? -EBUSY : c->fd < 0 ? -ENOTCONN : c->fd;
+}
+
+int qmp_client_get_events(qmp_client *c)
+{
+    return client_is_threaded(c) ? -EBUSY : c->fd < 0 ? -ENOTCONN : connection_poll_events(c);
+}
+
+int qmp_client_get_deadline(qmp_client *c, uint64_t *ret)
+{
+    if (client_is_threaded(c))
+        return -EBUSY;
+    *ret = c->report < 0 ? 0 : connection_deadline(c); /* process() still has to say why it ended */
+    return 0;
+}
+
+/* ---- waiting until running ---- */
+
+/* With the lock held: 0 running, -EAGAIN not yet, or why not. */
+static int running(const qmp_client *c)
+{
+    if (c->state == QMP_RUNNING)
+        return 0;
+    if (c->state != QMP_IDLE)
+        return -EAGAIN;
+    return c->failure.kind == QMP_FAILURE_NONE ? -ENOTCONN : c->failure.error;
+}
+
+static int wait_on_condition(qmp_client *c, uint64_t deadline)
+{
+    struct timespec t = time_timespec(deadline);
+    int e = 0, r;
+
+    while ((r = running(c)) == -EAGAIN && e == 0)
+        e = deadline == QMP_FOREVER ? pthread_cond_wait(&c->changed, &c->lock)
+                                    : pthread_cond_timedwait(&c->changed, &c->lock, &t);
+    return r == -EAGAIN ? -ETIMEDOUT : r;
+}
+
+static int wait_pumping(qmp_client *c, uint64_t deadline)
+{
+    int r, p = 1;
+
+    while ((r = running(c)) == -EAGAIN && p > 0) {
+        pthread_mutex_unlock(&c->lock);
+        p = drive_pump(c, deadline);
+        if (p == -ESHUTDOWN)
+            return -ESHUTDOWN;
+        client_lock(c);
+    }
+    return r != -EAGAIN ? r : p < 0 ? p : -ETIMEDOUT;
+}
+
+int qmp_client_wait_running(qmp_client *c, uint64_t timeout)
+{
+    uint64_t deadline = time_deadline(timeout);
+    int r = drive_waiting(c);
+
+    if (r < 0)
+        return r;
+    client_lock(c);
+    r = r > 0 ? wait_pumping(c, deadline) : wait_on_condition(c, deadline);
+    if (r == -ESHUTDOWN)
+        return -ENOTCONN; /* a callback freed the client */
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+int qmp_connect(qmp_client **ret, const char *address, uint64_t timeout)
+{
+    CLEANUP(qmp_client_unrefp) qmp_client *c = NULL;
+    int r = qmp_client_new(&c);
+
+    if (r >= 0)
+        r = qmp_client_set_connect_timeout(c, timeout);
+    if (r >= 0)
+        r = qmp_client_connect(c, address);
+    if (r >= 0)
+        r = qmp_client_wait_running(c, QMP_FOREVER); /* the connect timeout ends it */
+    if (r < 0)
+        return r;
+    *ret = TAKE(c);
+    return 0;
+}
+
+/* ---- the library's thread ---- */
+
+void drive_wake(qmp_client *c)
+{
+    if (client_is_threaded(c))
+        wake_set(&c->wake);
+}
+
+static void wait_for_work(qmp_client *c)
+{
+    struct pollfd pollfds[2] = {{.fd = c->wake.fds[0], .events = POLLIN}};
+    uint64_t deadline;
+
+    c->host.ops->poll(&c->host, &pollfds[1], &deadline);
+    if (poll(pollfds, 2, time_poll_timeout(deadline)) > 0 && (pollfds[0].revents & POLLIN))
+        wake_clear(&c->wake);
+}
+
+static void *thread_main(void *userdata)
+{
+    qmp_client *c = userdata;
+
+    __atomic_store_n(&c->io_thread, pthread_self(), __ATOMIC_RELEASE);
+    for (;;) {
+        bool stopping;
+        int r;
+
+        client_lock(c);
+        stopping = c->stopping;
+        pthread_mutex_unlock(&c->lock);
+        if (stopping)
+            return NULL;
+        while (__atomic_load_n(&c->contending, __ATOMIC_RELAXED) > 0)
+            sched_yield();
+        r = drive_step(c);
+        if (r == -ESHUTDOWN)
+            return NULL;
+        if (r != 1)
+            wait_for_work(c);
+    }
+}
+
+int qmp_client_start_thread(qmp_client *c)
+{
+    sigset_t all, before;
+    int r = drive_waiting(c);
+
+    if (r <= 0)
+        return r < 0 ? r : -EALREADY;
+    r = wake_open(&c->wake);
+    if (r < 0)
+        return r;
+    sigfillset(&all);
+    client_lock(c);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    __atomic_store_n(&c->threaded, true, __ATOMIC_RELEASE);
+    r = -pthread_create(&c->thread, NULL, thread_main, c);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (r < 0) {
+        __atomic_store_n(&c->threaded, false, __ATOMIC_RELEASE);
+        wake_close(&c->wake);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+void drive_stop_thread(qmp_client *c)
+{
+    if (!client_is_threaded(c))
+        return;
+    drive_wake(c);
+    pthread_join(c->thread, NULL);
+}
