@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TOOL_DURATION_H
+#define TOOL_DURATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The µs that a text like "200ms", "1.5s", "2m", "1h" or "5" (seconds) stands for; false when it is none, is zero, or
+ * is longer than a year. */
+bool duration_parse(const char *text, uint64_t *ret);
+
+/* The deadline that a timeout from now makes, in µs of CLOCK_MONOTONIC; QMP_FOREVER makes QMP_FOREVER. */
+uint64_t duration_deadline(uint64_t timeout);
+
+/* How long it is until a deadline, 0 when it has passed, QMP_FOREVER when it never comes. */
+uint64_t duration_until(uint64_t deadline);
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Exit codes: the one place that knows which number a script sees for which trouble.
+ *
+ * Two tables. The first gives each status its meaning, for the help. The second maps what the library knows about the
+ * end of a connection (its kind of failure and its errno) to a status; the first row that fits counts. A script can so
+ * tell "start QEMU first" (4) from "somebody else holds the monitor" (5), "QEMU went away" (6) and "that is no QMP"
+ * (7).
+ *
+ * It knows nothing of verbs. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "complain.h"
+#include "outcome.h"
+
+static const char *const meanings[] = {
+    [OUTCOME_DONE] = "done",
+    [OUTCOME_REFUSED] = "QEMU answered the command with an error",
+    [OUTCOME_USAGE] = "wrong usage; nothing was sent",
+    [OUTCOME_TIMEOUT] = "--timeout passed first",
+    [OUTCOME_CONNECT] = "cannot connect",
+    [OUTCOME_GREETING] = "connected, but no greeting: another client holds the monitor, or QEMU hangs",
+    [OUTCOME_LOST] = "the connection was lost",
+    [OUTCOME_PROTOCOL] = "the server does not speak QMP, or sent more than the limits allow",
+    [OUTCOME_LOCAL] = "trouble on this side: with standard output, memory or descriptors",
+};
+
+#define ANY_ERROR 0
+
+static const struct {
+    enum qmp_failure kind;
+    int error;
+    enum outcome outcome;
+} failures[] = {
+    {QMP_FAILURE_CONNECT, -EINVAL, OUTCOME_USAGE},
+    {QMP_FAILURE_CONNECT, -ENAMETOOLONG, OUTCOME_USAGE},
+    {QMP_FAILURE_CONNECT, -EMFILE, OUTCOME_LOCAL},
+    {QMP_FAILURE_CONNECT, -ENFILE, OUTCOME_LOCAL},
+    {QMP_FAILURE_CONNECT, ANY_ERROR, OUTCOME_CONNECT},
+    {QMP_FAILURE_GREETING, ANY_ERROR, OUTCOME_GREETING},
+    {QMP_FAILURE_NEGOTIATION, -ETIMEDOUT, OUTCOME_GREETING},
+    {QMP_FAILURE_NEGOTIATION, ANY_ERROR, OUTCOME_PROTOCOL},
+    {QMP_FAILURE_DESERIALIZATION, ANY_ERROR, OUTCOME_PROTOCOL},
+    {QMP_FAILURE_UNEXPECTED_TYPE, ANY_ERROR, OUTCOME_PROTOCOL},
+    {QMP_FAILURE_BAD_GREETING, ANY_ERROR, OUTCOME_PROTOCOL},
+    {QMP_FAILURE_SERVER_PARSE, ANY_ERROR, OUTCOME_PROTOCOL},
+    {QMP_FAILURE_LIMIT, ANY_ERROR, OUTCOME_PROTOCOL},
+    {QMP_FAILURE_MEMORY, ANY_ERROR, OUTCOME_LOCAL},
+    {QMP_FAILURE_CLOSED, ANY_ERROR, OUTCOME_LOST},
+    {QMP_FAILURE_DISCONNECT, ANY_ERROR, OUTCOME_LOST},
+};
+
+const char *outcome_meaning(int status)
+{
+    if (status < 0 || (size_t)status >= sizeof(meanings) / sizeof(meanings[0]))
+        return NULL;
+    return meanings[status];
+}
+
+enum outcome outcome_of_failure(qmp_client *c, int error)
+{
+    enum qmp_failure kind = qmp_client_failure_kind(c);
+
+    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        if (failures[i].kind != kind || (failures[i].error != ANY_ERROR && failures[i].error != error))
+            continue;
+        complain("%s", qmp_client_failure(c));
+        return failures[i].outcome;
+    }
+    return outcome_of_error("the connection failed", error);
+}
+
+enum outcome outcome_of_error(const char *what, int error)
+{
+    complain("%s: %s", what, qmp_strerror(error));
+    return OUTCOME_LOCAL;
+}

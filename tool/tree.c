@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Dotted keys, put together to one JSON object: file.driver=file, a.0.b=1.
+ *
+ * Each step of a key is a node. The root is an object; a step that is a number makes what it is in an array, any other
+ * step an object. Two keys may share nodes only while they agree about them: a node keeps the word that made it, so a
+ * complaint can name both sides. Items of an array may come in any order, but none may be missing. A backslash before a
+ * dot or a backslash makes it part of the key, as in the library's paths.
+ *
+ * It knows nothing of how values are typed: leaves are JSON text. */
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "complain.h"
+#include "tree.h"
+
+/* Far more items than a command line can have. */
+#define INDEX_MAX ((size_t)1000000000)
+
+enum kind { KIND_NEW, KIND_LEAF, KIND_OBJECT, KIND_ARRAY };
+
+static const char *const kind_names[] = {
+    [KIND_LEAF] = "a value", [KIND_OBJECT] = "an object", [KIND_ARRAY] = "an array"};
+
+struct tree {
+    enum kind kind;
+    char *name;       /* in an object */
+    size_t index;     /* in an array */
+    const char *word; /* that made it */
+    int path_size;    /* the start of `word` that leads here */
+    char *json;       /* of a leaf */
+    struct tree *first, *last, *next;
+};
+
+/* A step of a key. */
+struct step {
+    char *name; /* decoded */
+    bool is_index;
+    size_t index;
+};
+
+struct tree *tree_new(void)
+{
+    struct tree *tree = calloc(1, sizeof(*tree));
+
+    if (tree != NULL)
+        tree->kind = KIND_OBJECT;
+    return tree;
+}
+
+struct tree *tree_free(struct tree *tree)
+{
+    if (tree == NULL)
+        return NULL;
+    for (struct tree *child = tree->first, *next; child != NULL; child = next) {
+        next = child->next;
+        tree_free(child);
+    }
+    free(tree->name);
+    free(tree->json);
+    free(tree);
+    return NULL;
+}
+
+/* Whether a name is an index as JSON writes a number: no sign, no leading zero. One that no list can have is as good as
+ * INDEX_MAX. */
+static bool index_parse(const char *name, size_t *ret)
+{
+    size_t digits = strspn(name, "0123456789"), index = 0;
+
+    if (digits == 0 || name[digits] != '\0' || (name[0] == '0' && digits > 1))
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        index = index < INDEX_MAX / 10 ? index * 10 + (size_t)(name[i] - '0') : INDEX_MAX;
+    *ret = index;
+    return true;
+}
+
+/* Takes the next step off a key. Returns where the key goes on: at a dot, or at its end. */
+static const char *step_take(const char *key, char *name)
+{
+    while (*key != '\0' && *key != '.') {
+        if (*key == '\\' && (key[1] == '.' || key[1] == '\\'))
+            key++;
+        *name++ = *key++;
+    }
+    *name = '\0';
+    return key;
+}
+
+/* Makes a node what the next key needs it to be. */
+static enum outcome node_become(struct tree *node, const char *word, enum kind kind)
+{
+    if (node->kind == KIND_NEW)
+        node->kind = kind;
+    if (node->kind == kind && node->json == NULL)
+        return OUTCOME_DONE;
+    if (node->kind == kind)
+        complain("'%s' conflicts with '%s': '%.*s' is given twice", word, node->word, node->path_size, node->word);
+    else
+        complain("'%s' conflicts with '%s': '%.*s' cannot be both %s and %s", word, node->word, node->path_size,
+            node->word, kind_names[node->kind], kind_names[kind]);
+    return OUTCOME_USAGE;
+}
+
+/* Puts a child where it belongs: at the end of an object, in order in an array. */
+static void child_insert(struct tree *parent, struct tree *child)
+{
+    struct tree **link = &parent->first;
+
+    if (parent->last != NULL && (parent->kind == KIND_OBJECT || parent->last->index < child->index))
+        link = &parent->last->next;
+    while (*link != NULL && (*link)->index < child->index)
+        link = &(*link)->next;
+    child->next = *link;
+    *link = child;
+    if (child->next == NULL)
+        parent->last = child;
+}
+
+static struct tree *child_find(const struct tree *parent, const struct step *step)
+{
+    for (struct tree *child = parent->first; child != NULL; child = child->next)
+        if (parent->kind == KIND_ARRAY ? child->index == step->index : strcmp(child->name, step->name) == 0)
+            return child;
+    return NULL;
+}
+
+/* The child at a step, made when it is not there; NULL when there is no memory. */
+static struct tree *child_reach(struct tree *parent, const struct step *step, const char *word, size_t path_size)
+{
+    struct tree *child = child_find(parent, step);
+
+    if (child != NULL)
+        return child;
+    child = calloc(1, sizeof(*child));
+    if (child == NULL)
+        return NULL;
+    if (parent->kind == KIND_ARRAY)
+        child->index = step->index;
+    else if ((child->name = strdup(step->name)) == NULL)
+        return tree_free(child);
+    child->word = word;
+    child->path_size = (int)path_size;
+    child_insert(parent, child);
+    return child;
+}
+
+static enum outcome key_add(struct tree *node, const char *word, const char *key, const char *json, char *name)
+{
+    struct step step = {name, false, 0};
+    const char *rest = key;
+    unsigned depth = 0;
+
+    do {
+        enum outcome outcome;
+        if (depth > 0)
+            rest++;
+        rest = step_take(rest, step.name);
+        if (step.name[0] == '\0' || ++depth >= QMP_DEPTH_MAX) {
+            complain("'%s': %s", word, step.name[0] == '\0' ? "an empty step in the key" : "nested too deep");
+            return OUTCOME_USAGE;
+        }
+        step.is_index = depth > 1 && index_parse(step.name, &step.index);
+        outcome = node_become(node, word, step.is_index ? KIND_ARRAY : KIND_OBJECT);
+        if (outcome != OUTCOME_DONE)
+            return outcome;
+        node = child_reach(node, &step, word, (size_t)(rest - key));
+        if (node == NULL)
+            return outcome_of_error("arguments", -ENOMEM);
+    } while (*rest != '\0');
+    if (node_become(node, word, KIND_LEAF) != OUTCOME_DONE)
+        return OUTCOME_USAGE;
+    node->json = strdup(json);
+    return node->json != NULL ? OUTCOME_DONE : outcome_of_error("arguments", -ENOMEM);
+}
+
+enum outcome tree_add(struct tree *tree, const char *word, const char *key, const char *json)
+{
+    __attribute__((cleanup(qmp_freep))) char *name = malloc(strlen(key) + 1);
+
+    return name != NULL ? key_add(tree, word, key, json, name) : outcome_of_error("arguments", -ENOMEM);
+}
+
+/* No deeper than QMP_DEPTH_MAX: key_add() sees to that. */
+static enum outcome node_write(qmp_writer *w, const struct tree *node)
+{
+    enum outcome outcome = OUTCOME_DONE;
+    size_t expected = 0;
+
+    if (node->kind == KIND_LEAF)
+        qmp_writer_json(w, node->name, node->json);
+    else if (node->kind == KIND_ARRAY)
+        qmp_writer_begin_array(w, node->name);
+    else
+        qmp_writer_begin_object(w, node->name);
+    for (const struct tree *child = node->first; outcome == OUTCOME_DONE && child != NULL; child = child->next) {
+        if (node->kind == KIND_ARRAY && child->index != expected++) {
+            complain("'%s': item %zu of '%.*s' is missing; items count from 0", child->word, expected - 1,
+                node->path_size, node->word);
+            return OUTCOME_USAGE;
+        }
+        outcome = node_write(w, child);
+    }
+    if (node->kind != KIND_LEAF)
+        qmp_writer_end(w);
+    return outcome;
+}
+
+enum outcome tree_write(const struct tree *tree, char **ret)
+{
+    __attribute__((cleanup(qmp_writer_freep))) qmp_writer *w = NULL;
+    const char *text = NULL;
+    enum outcome outcome;
+    int r = qmp_writer_new(&w);
+
+    if (r < 0)
+        return outcome_of_error("arguments", r);
+    outcome = node_write(w, tree);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    r = qmp_writer_finish(w, &text);
+    if (r >= 0)
+        *ret = strdup(text);
+    if (r == -ENOMEM || (r >= 0 && *ret == NULL))
+        return outcome_of_error("arguments", -ENOMEM);
+    if (r < 0)
+        complain("arguments: %s", qmp_strerror(r));
+    return r < 0 ? OUTCOME_USAGE : OUTCOME_DONE;
+}
