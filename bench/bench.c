@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* What the library costs, as ratios to the system calls that nobody can save.
+ *
+ * Usage: qmp-bench [--quick] [--qmp PATH] [round-trip] [events] [reply] [memory] [command] [threads]
+ *
+ * It refuses to decide anything: it exits with 0 when it ran, whatever it measured. */
+
+#include "bench.h"
+
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "measure.h"
+
+static const struct section {
+    const char *name;
+    void (*run)(const struct options *o);
+} sections[] = {
+    {"round-trip", bench_round_trips}, {"events", bench_events}, {"reply", bench_replies}, {"memory", bench_memory},
+    {"command", bench_command},
+    {"threads", bench_threads}, /* the last one: a process that once had two threads pays for locks ever after */
+};
+
+void die(const char *what, int error)
+{
+    fflush(stdout);
+    fprintf(stderr, "qmp-bench: %s: %s\n", what, strerror(-error));
+    exit(1);
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: qmp-bench [--quick] [--qmp PATH] [SECTION ...]\nsections:");
+    for (size_t i = 0; i < ELEMENTS(sections); i++)
+        fprintf(stderr, " %s", sections[i].name);
+    fprintf(stderr, "\n");
+    return 2;
+}
+
+/* The programs that the same build made: beside this one and in ../tool. */
+static void find_programs(struct options *o)
+{
+    static char self[4096], qmp[4200], reader[4200];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    const char *folder;
+
+    self[n > 0 ? n : 0] = '\0';
+    folder = dirname(self);
+    snprintf(qmp, sizeof(qmp), "%s/../tool/qmp", folder);
+    snprintf(reader, sizeof(reader), "%s/qmp-bench-reader", folder);
+    o->qmp = qmp;
+    o->reader = reader;
+}
+
+static const struct section *find_section(const char *name)
+{
+    for (size_t i = 0; i < ELEMENTS(sections); i++)
+        if (strcmp(sections[i].name, name) == 0)
+            return &sections[i];
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    bool wanted[ELEMENTS(sections)] = {false}, any = false;
+    struct options o = {0};
+
+    find_programs(&o);
+    for (int i = 1; i < argc; i++) {
+        const struct section *s = find_section(argv[i]);
+
+        if (s) {
+            wanted[s - sections] = any = true;
+        } else if (strcmp(argv[i], "--quick") == 0) {
+            o.quick = true;
+        } else if (strcmp(argv[i], "--qmp") == 0 && i + 1 < argc) {
+            o.qmp = argv[++i];
+        } else {
+            return usage();
+        }
+    }
+    signal(SIGPIPE, SIG_IGN);
+    table_begin();
+    for (size_t i = 0; i < ELEMENTS(sections); i++)
+        if (wanted[i] || !any)
+            sections[i].run(&o);
+    return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <qmp/qmp.h>
+
+/* What one run was asked for. */
+struct options {
+    bool quick;
+    const char *qmp;    /* the command to measure */
+    const char *reader; /* the program that measures frame and validate alone */
+};
+
+void bench_round_trips(const struct options *o);
+void bench_events(const struct options *o);
+void bench_replies(const struct options *o);
+void bench_memory(const struct options *o);
+void bench_command(const struct options *o);
+void bench_threads(const struct options *o);
+
+/* Ends the run: `what` failed with a negative errno. */
+void die(const char *what, int error) __attribute__((noreturn));
+
+#endif
