@@ -1,0 +1,44 @@
+# A few commands for people. Meson and Ninja do the work: HACKING.md says how to use them directly.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+V       ?=
+export V
+
+release = $(BUILD)-release
+release_options = --buildtype=release --prefix='$(PREFIX)' -Dtests=false
+
+.PHONY: help demo check install bench clean
+
+help:
+	@echo 'make demo      watch the library work on a real QEMU (half a minute from a fresh clone)'
+	@echo 'make check     build everything and run all tests'
+	@echo 'make install   into PREFIX=$(PREFIX), staged under DESTDIR if that is set'
+	@echo 'make bench     measure, in ratios to bare system calls'
+	@echo 'make clean     remove the build folders $(BUILD), $(BUILD)-*'
+	@echo
+	@echo 'V=1 shows every command. demo and check first install what is missing (Debian, Ubuntu).'
+
+demo:
+	@scripts/setup run
+	@scripts/build $(release) $(release_options)
+	@scripts/demo $(release)
+
+check:
+	@scripts/setup check
+	@scripts/build $(BUILD)
+	@scripts/test $(BUILD)
+
+install:
+	@scripts/build $(release) $(release_options)
+	@DESTDIR='$(DESTDIR)' meson install -C $(release) --no-rebuild
+	@test -n '$(DESTDIR)' || ! command -v ldconfig >/dev/null || ldconfig
+
+bench:
+	@scripts/setup check
+	@scripts/build $(BUILD)-bench --buildtype=release -Dtests=false -Dbench=true
+	@$(BUILD)-bench/bench/qmp-bench
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-*
