@@ -120,9 +120,11 @@ QMP_API int qmp_listener_set_handler(qmp_listener *l, qmp_event_fn handler, void
  *
  * Returns: 0 and the event, the caller's; -EAGAIN when there is none and `timeout` is 0; -ETIMEDOUT when there was none
  * for `timeout` µs; -ENOTCONN when the queue is drained and the connection has ended (or the listener is not
- * registered); after a reconnect, -ENOTCONN once between the last event of the old connection and the first of the new
- * one; -ECANCELED when it was removed while waiting; -ENOBUFS once after events were dropped, then it goes on; -EBUSY
- * where it would have to wait inside a callback of its own client; -ECHILD where it would have to wait after fork().
+ * registered); after the caller has connected again, -ENOTCONN once between the last event of the old connection and
+ * the first of the new one; where the client connects again by itself (qmp_client_set_reconnect()), -ESTALE once where
+ * a connection ended, heard or not, then it goes on; -ECANCELED when it was removed while waiting; -ENOBUFS once after
+ * events were dropped, then it goes on; -EBUSY where it would have to wait inside a callback of its own client; -ECHILD
+ * where it would have to wait after fork().
  * Blocks: up to `timeout` µs. In caller-driven mode it drives the client meanwhile.
  * From: EventListener.get(). */
 QMP_API int qmp_listener_get(qmp_listener *l, uint64_t timeout, qmp_message **ret);

@@ -6,8 +6,9 @@
  *     not registered ──attach──▸ closed ──open──▸ open ──close──▸ closed ──detach──▸ not registered
  *
  * In all of them queued events can be taken; when there is none, get() says -EAGAIN (or waits) in `open` and -ENOTCONN
- * in the others. Between the events of two connections the queue holds a mark, which get() reports as one -ENOTCONN;
- * there is one only if the listener heard something on the connection that ended. The poll descriptor is readable
+ * in the others. Between the events of two connections the queue holds a mark, which get() reports once. A connection
+ * that the caller makes anew leaves an end (-ENOTCONN), and only if the listener heard something on the one that ended;
+ * one that makes itself anew leaves a gap (-ESTALE), heard or not, and stays open. The poll descriptor is readable
  * exactly when get() would not say -EAGAIN; every change of state ends in update(), which keeps it so and wakes who
  * waits.
  *
@@ -304,7 +305,7 @@ static size_t n_events(const qmp_listener *l)
 
 static bool is_mark(const qmp_listener *l, size_t i)
 {
-    return i < l->queue.n && !ring_peek(&l->queue, i);
+    return i < l->queue.n && ring_is_mark(ring_peek(&l->queue, i));
 }
 
 static void pop_mark(qmp_listener *l)
@@ -329,7 +330,7 @@ static void drop_oldest(qmp_listener *l)
 
     qmp_message_unref(ring_peek(&l->queue, oldest));
     if (marked)
-        ring_replace(&l->queue, 1, NULL);
+        ring_replace(&l->queue, 1, ring_peek(&l->queue, 0));
     ring_pop(&l->queue);
     if (marked && is_mark(l, 1))
         pop_mark(l);
@@ -385,6 +386,10 @@ static int take(qmp_listener *l, qmp_message **ret)
     if (l->lost) {
         l->lost = false;
         return -ENOBUFS;
+    }
+    if (is_mark(l, 0) && ring_peek(&l->queue, 0) == RING_MARK_GAP) {
+        pop_mark(l);
+        return -ESTALE;
     }
     if (is_mark(l, 0)) {
         if (l->open || l->queue.n > 1)
@@ -508,7 +513,7 @@ static int copy_out(const struct ring *r, qmp_message ***ret, size_t *ret_n)
             return -ENOMEM;
     }
     for (size_t i = 0; i < r->n; i++) {
-        if (ring_peek(r, i))
+        if (!ring_is_mark(ring_peek(r, i)))
             events[n++] = qmp_message_ref(ring_peek(r, i));
     }
     if (n == 0) {
@@ -675,21 +680,37 @@ int listener_remove(qmp_listener *l, struct listener_host *h)
     return r;
 }
 
+static void push_mark(qmp_listener *l, qmp_message *mark)
+{
+    if (l->queue.n > 0 && is_mark(l, l->queue.n - 1))
+        return;
+    /* Without memory for the mark, the two connections are not told apart: that is a loss. */
+    if (ring_push(&l->queue, mark) >= 0)
+        l->n_marks++;
+    else
+        l->lost = true;
+}
+
 /* With the lock held. */
 static void close_locked(qmp_listener *l)
 {
     l->open = false;
     l->closings++;
-    if (l->heard && !(l->queue.n > 0 && is_mark(l, l->queue.n - 1))) {
-        /* Without memory for the mark, the two connections are not told apart: that is a loss. */
-        if (ring_push(&l->queue, NULL) >= 0)
-            l->n_marks++;
-        else
-            l->lost = true;
-    }
+    if (l->heard)
+        push_mark(l, RING_MARK_END);
     l->heard = false;
     pthread_cond_broadcast(&l->ready);
     update(l);
+}
+
+void listener_gap(qmp_listener *l, bool was_running)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->queue_max > 0 && (was_running || l->heard))
+        push_mark(l, RING_MARK_GAP);
+    l->heard = false;
+    update(l);
+    pthread_mutex_unlock(&l->lock);
 }
 
 void listener_orphan(qmp_listener *l)

@@ -57,7 +57,7 @@ struct qmp_listener {
     bool heard;     /* accepted an event since it was opened */
     bool mark_told; /* get() has reported the mark at the end of the queue */
     struct rule *rule;
-    struct ring queue; /* a NULL in it marks the end of a connection */
+    struct ring queue; /* with marks where a connection ended */
     struct ring history;
     size_t n_marks;                /* in the queue; never two in a row */
     size_t queue_max, history_max; /* in events */
@@ -84,6 +84,8 @@ bool listener_is_attached(qmp_listener *l, const struct listener_host *h);
 /* A connection begins; ends. */
 void listener_open(qmp_listener *l);
 void listener_close(qmp_listener *l);
+/* A connection, or only an attempt at one, has ended, and the next one is made without closing. */
+void listener_gap(qmp_listener *l, bool was_running);
 
 /* Puts an event that the rule has accepted into queue and history. Returns whether a handler waits for it. */
 bool listener_push(qmp_listener *l, qmp_message *event);

@@ -65,8 +65,12 @@ void ring_replace(struct ring *r, size_t i, qmp_message *m)
 
 void ring_done(struct ring *r)
 {
-    while (r->n > 0)
-        qmp_message_unref(ring_pop(r));
+    while (r->n > 0) {
+        qmp_message *m = ring_pop(r);
+
+        if (!ring_is_mark(m))
+            qmp_message_unref(m);
+    }
     free(r->slots);
     *r = (struct ring){0};
 }

@@ -2,16 +2,26 @@
 #ifndef SRC_LISTENER_RING_H
 #define SRC_LISTENER_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <qmp/message.h>
 
-/* A FIFO of messages, one reference each. A NULL message is a mark that the owner gives a meaning to. All zero is
+/* A FIFO of messages, one reference each, and of marks between them, which the owner gives a meaning to. All zero is
  * empty. */
 struct ring {
     qmp_message **slots;
     size_t n_slots, head, n;
 };
+
+#define RING_MARK_END ((qmp_message *)NULL)
+#define RING_MARK_GAP ((qmp_message *)(uintptr_t)1)
+
+static inline bool ring_is_mark(const qmp_message *m)
+{
+    return (uintptr_t)m <= (uintptr_t)RING_MARK_GAP;
+}
 
 /* Takes over the reference on success. Returns 0, -ENOMEM. */
 int ring_push(struct ring *r, qmp_message *m);

@@ -380,6 +380,34 @@ static void test_mark_is_told_once(void **state)
     done(l);
 }
 
+/* The end of a connection that ran is told as a gap, heard or not; an attempt leaves one only if something was heard.
+ * What was heard before a gap leaves no end of its own. */
+static void test_gap(void **state)
+{
+    qmp_listener *l = new_open();
+
+    (void)state;
+    listener_gap(l, /* was_running= */ false);
+    assert_next(l, -EAGAIN);
+    listener_gap(l, /* was_running= */ true);
+    listener_gap(l, /* was_running= */ true);
+    listener_gap(l, /* was_running= */ false);
+    assert_next(l, -ESTALE);
+    assert_next(l, -EAGAIN);
+    push(l, 1);
+    listener_gap(l, /* was_running= */ false);
+    push(l, 2);
+    assert_next(l, 1);
+    assert_next(l, -ESTALE);
+    assert_next(l, 2);
+    listener_gap(l, /* was_running= */ true);
+    assert_next(l, -ESTALE);
+    listener_close(l);
+    listener_open(l);
+    assert_next(l, -EAGAIN);
+    done(l);
+}
+
 /* Drained, but the end was not reported: once, after it was opened again. */
 static void test_mark_untold(void **state)
 {
@@ -2036,12 +2064,13 @@ static void test_handler_of_an_orphan(void **state)
 
 #define MODEL_MAX 8192u
 #define MARK (-1)
+#define GAP (-2)
 
 struct model {
     bool attached, open, heard, told, lost, asked_fd;
     size_t n, n_history, queue_max, history_max;
     uint64_t dropped;
-    int queue[MODEL_MAX]; /* numbers of events, or MARK */
+    int queue[MODEL_MAX]; /* numbers of events, MARK or GAP */
     int history[MODEL_MAX];
 };
 
@@ -2066,16 +2095,16 @@ static size_t model_events(const struct model *m)
     size_t n = 0;
 
     for (size_t i = 0; i < m->n; i++)
-        n += m->queue[i] != MARK;
+        n += m->queue[i] >= 0 ? 1u : 0u;
     return n;
 }
 
 static void model_drop(struct model *m, size_t most)
 {
     while (model_events(m) > most) {
-        take_out(m->queue, &m->n, m->queue[0] == MARK ? 1 : 0);
-        if (m->n > 1 && m->queue[0] == MARK && m->queue[1] == MARK)
-            take_out(m->queue, &m->n, 1);
+        take_out(m->queue, &m->n, m->queue[0] < 0 ? 1u : 0u);
+        if (m->n > 1 && m->queue[0] < 0 && m->queue[1] < 0)
+            take_out(m->queue, &m->n, 0);
         m->dropped++;
         m->lost = true;
     }
@@ -2096,8 +2125,15 @@ static void model_push(struct model *m, int number)
 static void model_close(struct model *m)
 {
     m->open = false;
-    if (m->heard && (m->n == 0 || m->queue[m->n - 1] != MARK))
+    if (m->heard && (m->n == 0 || m->queue[m->n - 1] >= 0))
         m->queue[m->n++] = MARK;
+    m->heard = false;
+}
+
+static void model_gap(struct model *m, bool was_running)
+{
+    if (m->queue_max > 0 && (was_running || m->heard) && (m->n == 0 || m->queue[m->n - 1] >= 0))
+        m->queue[m->n++] = GAP;
     m->heard = false;
 }
 
@@ -2145,7 +2181,7 @@ static int model_get(struct model *m, bool take)
     }
     if (take)
         take_out(m->queue, &m->n, 0);
-    return front == MARK ? -ENOTCONN : front;
+    return front == GAP ? -ESTALE : front == MARK ? -ENOTCONN : front;
 }
 
 static void compare(qmp_message **events, size_t n, const int *numbers, size_t n_numbers)
@@ -2153,7 +2189,7 @@ static void compare(qmp_message **events, size_t n, const int *numbers, size_t n
     size_t at = 0;
 
     for (size_t i = 0; i < n_numbers; i++) {
-        if (numbers[i] != MARK) {
+        if (numbers[i] >= 0) {
             assert_true(at < n);
             assert_ptr_equal(events[at++], stock[numbers[i]]);
         }
@@ -2225,6 +2261,11 @@ static void random_step(qmp_listener *l, struct model *m, unsigned number)
         if (expected >= 0)
             assert_ptr_equal(event, stock[expected]);
         qmp_message_unref(event);
+    } else if (what < 82 && m->open) {
+        bool was_running = below(2) == 0;
+
+        listener_gap(l, was_running);
+        model_gap(m, was_running);
     } else if (what < 88 && m->attached) {
         if (below(8) == 0 ? m->open : !m->open) {
             listener_open(l);
@@ -2290,6 +2331,7 @@ int main(void)
         cmocka_unit_test(test_waits_on_nothing_when_closed),
         cmocka_unit_test(test_mark_between_connections),
         cmocka_unit_test(test_mark_is_told_once),
+        cmocka_unit_test(test_gap),
         cmocka_unit_test(test_mark_untold),
         cmocka_unit_test(test_no_mark_when_nothing_was_heard),
         cmocka_unit_test(test_closing_and_opening_twice),
