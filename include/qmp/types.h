@@ -44,8 +44,11 @@ extern "C" {
 typedef struct qmp_client qmp_client;
 typedef struct qmp_listener qmp_listener;
 typedef struct qmp_message qmp_message;
+typedef struct qmp_monitor qmp_monitor;
 typedef struct qmp_pending qmp_pending;
 typedef struct qmp_scope qmp_scope;
+typedef struct qmp_server qmp_server;
+typedef struct qmp_tls qmp_tls;
 typedef struct qmp_writer qmp_writer;
 
 /* For any memory that the library hands out to be free()d: `__attribute__((cleanup(qmp_freep))) char *s = NULL;` */

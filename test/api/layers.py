@@ -19,7 +19,11 @@ BELOW = {
     "transport": {"util"},
     "listener": {"message", "json", "frame", "util"},
     "client": {"session", "listener", "transport", "message", "json", "frame", "util"},
+    "monitor": {"json", "util"},
 }
+
+# What it uses as a program does, by the public headers only.
+USES = {"monitor": {"client", "listener", "message"}}
 
 # The layer that a public header belongs to. The session needs the kinds of failure, which client.h declares.
 PUBLIC = {
@@ -30,6 +34,9 @@ PUBLIC = {
     "message.h": "message",
     "listener.h": "listener",
     "client.h": "client",
+    "server.h": "client",
+    "tls.h": "transport",
+    "monitor.h": "monitor",
 }
 EXCEPTIONS = {("session", "client.h")}
 
@@ -48,7 +55,8 @@ def layer_may(layer, quote, name):
         return folder == layer or folder in BELOW[layer]
     if folder == "qmp" or folder.startswith("qmp/"):
         owner = PUBLIC.get(header)
-        return owner == layer or owner in BELOW[layer] or (layer, header) in EXCEPTIONS
+        below = BELOW[layer] | USES.get(layer, set())
+        return owner == layer or owner in below or (layer, header) in EXCEPTIONS
     return True
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 
-"""The shared library exports exactly what the headers declare, and so does the symbol map."""
+"""The shared library exports exactly what the headers declare, and so does the symbol map. It needs no library but
+libc's: GnuTLS is loaded when it is first needed."""
 
 import pathlib
 import re
@@ -21,6 +22,11 @@ def exported(library):
     return symbols
 
 
+def needed(library):
+    dynamic = subprocess.run(["readelf", "-d", library], text=True, capture_output=True, check=True).stdout
+    return re.findall(r"\(NEEDED\).*\[(.+)\]", dynamic)
+
+
 def mapped(path):
     text = re.sub(r"/\*.*?\*/", "", pathlib.Path(path).read_text(), flags=re.S)
     text = re.sub(r"local:.*?\}", "}", text, flags=re.S)
@@ -38,6 +44,12 @@ def main(folder, symbol_map, library):
         for name in sorted(found - declared):
             failures += 1
             print(f"{name} is in {what}, but not declared")
+
+    for name in needed(library):
+        # Of libc, or of a sanitizer.
+        if not re.match(r"(lib(c|m|rt|dl|pthread|atomic|gcc_s|[alt]san|ubsan)|ld-.*)\.", name):
+            failures += 1
+            print(f"the library needs {name}, and would load it into every program")
 
     print(f"{len(declared)} functions, {failures} failures")
     return 1 if failures or not declared else 0
