@@ -19,6 +19,8 @@
  * command completes exactly once; when a connection ends, what was read is delivered first, then pending commands
  * complete with -ECONNRESET, then listeners close, then process() returns the reason, once.
  *
+ * A signal handler that runs meanwhile ends no wait but those of qmp_client_wait() and qmp_server_accept().
+ *
  * Callbacks run on the driving thread, from inside process() or a blocking call that pumps it (and from the last
  * qmp_client_unref(), for commands still pending), with no lock held. Inside one, process() and blocking calls of the
  * same client say -EBUSY. */
@@ -39,6 +41,13 @@ extern "C" {
 #define QMP_DEPTH_MAX 1024u
 /* Commands that may wait to be sent or answered at once. */
 #define QMP_COMMANDS_MAX ((size_t)65536)
+/* The same for a guest agent, which is untrusted: the largest and deepest message, unless
+ * qmp_client_set_message_limits() says otherwise, and how long a command may take that brings no timeout of its own. */
+#define QMP_AGENT_MESSAGE_MAX ((size_t)10 << 20)
+#define QMP_AGENT_DEPTH_MAX 64u
+#define QMP_AGENT_TIMEOUT (30 * QMP_SECOND)
+/* Descriptors that may travel with one command, as QEMU takes them. */
+#define QMP_REQUEST_FDS_MAX 16u
 
 enum qmp_runstate { QMP_IDLE, QMP_CONNECTING, QMP_RUNNING, QMP_DISCONNECTING };
 
@@ -56,14 +65,60 @@ enum qmp_failure {
     QMP_FAILURE_SERVER_PARSE,    /* an error reply without an id: QEMU could not parse what it got: -EPROTO */
     QMP_FAILURE_LIMIT,           /* larger (-EMSGSIZE) or deeper (-ELOOP) than the limits */
     QMP_FAILURE_MEMORY,          /* -ENOMEM */
-    QMP_FAILURE_DISCONNECT       /* qmp_client_disconnect() */
+    QMP_FAILURE_DISCONNECT,      /* qmp_client_disconnect(): -ENOTCONN */
+    QMP_FAILURE_TLS,  /* one side does not trust the other: -EACCES; no TLS there, or no common kind: -EPROTO */
+    QMP_FAILURE_AGENT /* the guest agent did not answer the synchronisation in time: -ETIMEDOUT */
 };
 
-/* The completion of a command. `error` is 0 with `reply` a QMP_RETURN; -EREMOTEIO with `reply` the QMP_ERROR; or
- * another negative errno with a NULL `reply`: -ECONNRESET, -ETIMEDOUT (qmp_request.timeout), -ECANCELED. `p` and
- * `reply` are borrowed. */
+/* What the server speaks. */
+enum qmp_dialect {
+    QMP_DIALECT_MONITOR, /* a QMP monitor: of QEMU, of qemu-storage-daemon */
+    QMP_DIALECT_AGENT    /* the QEMU guest agent: no greeting, no negotiation, no events, one command at a time */
+};
+
+/* The completion of a command. `error` is 0 with `reply` a QMP_RETURN (NULL only for a command that answers only
+ * errors, see qmp_request); -EREMOTEIO with `reply` the QMP_ERROR; or another negative errno with a NULL `reply`:
+ * -ECONNRESET, -ETIMEDOUT (qmp_request.timeout), -ECANCELED. `p` and `reply` are borrowed. */
 typedef void (*qmp_reply_fn)(qmp_pending *p, int error, qmp_message *reply, void *userdata);
 typedef void (*qmp_runstate_fn)(qmp_client *c, enum qmp_runstate state, void *userdata);
+/* What an event loop has to watch from now on: `fd` (-1: none) for `events` (POLLIN, POLLOUT), until `deadline` (µs of
+ * CLOCK_MONOTONIC; 0: at once; QMP_FOREVER: never). */
+typedef void (*qmp_watch_fn)(qmp_client *c, int fd, short events, uint64_t deadline, void *userdata);
+
+/* How much the log hook wants to hear; each level includes those before it. */
+enum qmp_log_level {
+    QMP_LOG_NONE,
+    QMP_LOG_ERROR,   /* the server broke the protocol, a limit or its TLS promise; memory */
+    QMP_LOG_WARNING, /* something was lost: a connection without being asked, events */
+    QMP_LOG_INFO,    /* connections: made, ended, tried again */
+    QMP_LOG_DEBUG,   /* every change of state, every stray reply */
+    QMP_LOG_TRAFFIC, /* every message, without the arguments of commands: they may hold passwords */
+    QMP_LOG_FULL     /* every message, whole */
+};
+/* One line, without a line end: `text` has `size` bytes and a NUL behind them, and is printable ASCII, whatever the
+ * server sent. Messages have "> " (sent) or "< " (received) in front. Borrowed. */
+typedef void (*qmp_log_fn)(qmp_client *c, enum qmp_log_level level, const char *text, size_t size, void *userdata);
+
+/* Whether a connection leads to the server that the one before it led to. */
+enum qmp_same_server {
+    QMP_SERVER_UNKNOWN, /* no connection before, or no way to tell */
+    QMP_SERVER_SAME,    /* the same process */
+    QMP_SERVER_OTHER    /* another process, or another version */
+};
+
+/* How to connect again when a connection has ended without qmp_client_disconnect(). Set `size` to sizeof:
+ * QMP_RECONNECT_INIT does it, with usual values. */
+struct qmp_reconnect {
+    size_t size;           /* sizeof(struct qmp_reconnect) */
+    uint64_t delay_min;    /* µs before the first attempt; doubles with each attempt … */
+    uint64_t delay_max;    /* … up to this. A random part of up to one half is taken off each delay */
+    unsigned attempts_max; /* that may fail in a row before the client gives up; 0: no limit */
+    bool initially;        /* also when the first attempt after qmp_client_connect() fails */
+};
+#define QMP_RECONNECT_INIT                                                                                             \
+    {                                                                                                                  \
+        sizeof(struct qmp_reconnect), 100 * QMP_MILLISECOND, 10 * QMP_SECOND, 0, false                                 \
+    }
 
 /* A new client in state IDLE, with its default listener.
  *
@@ -110,14 +165,112 @@ QMP_API int qmp_client_set_message_limits(qmp_client *c, size_t message_max, uns
  * From: qmp-spec section 4, "oob". */
 QMP_API int qmp_client_set_oob(qmp_client *c, bool enable);
 
-/* Starts to connect to an address: a path, `unix:PATH`, or `unix:@NAME` in Linux's abstract namespace. Connecting,
- * greeting and negotiation go on while the client is driven; see qmp_client_wait_running().
+/* Whether to wait for a greeting after connecting (default: yes). Without it the client is RUNNING as soon as the
+ * transport is up, nothing is negotiated, and a greeting that comes is kept for qmp_client_greeting(). For the next
+ * connect.
+ *
+ * Returns: 0.
+ * Blocks: never.
+ * From: QMPClient.await_greeting. */
+QMP_API int qmp_client_set_await_greeting(qmp_client *c, bool enable);
+
+/* Whether to send qmp_capabilities after the greeting (default: yes). Without it the client is RUNNING once it has been
+ * greeted, and negotiating is the caller's business, who may then also send out-of-band commands. For the next connect.
+ *
+ * Returns: 0.
+ * Blocks: never.
+ * From: QMPClient.negotiate. */
+QMP_API int qmp_client_set_negotiate(qmp_client *c, bool enable);
+
+/* What the server speaks (default: QMP_DIALECT_MONITOR). For the next connect. With QMP_DIALECT_AGENT the client
+ * synchronises with 0xFF and `guest-sync-delimited` after connecting and after every command that was given up while
+ * the agent had it, sends one command at a time, and takes nothing for granted: see QMP_AGENT_MESSAGE_MAX,
+ * QMP_AGENT_DEPTH_MAX and QMP_AGENT_TIMEOUT.
+ *
+ * Returns: 0; -EINVAL for another dialect.
+ * Blocks: never.
+ * From: QEMU's qga/qapi-schema.json, guest-sync-delimited. */
+QMP_API int qmp_client_set_dialect(qmp_client *c, enum qmp_dialect dialect);
+
+/* Encrypts connections from the next one on with these credentials, of which the client takes a reference; NULL for
+ * none (the default). `peer_name` is the name that must stand in the server's certificate; NULL for the host of a
+ * `tcp:` address. Where there is no host, a certificate needs a name: without one, connecting fails with
+ * QMP_FAILURE_TLS and -EINVAL. A client that connects is the TLS client; one that was accepted (qmp_client_listen_on(),
+ * qmp_server_accept()) is the TLS server, as with QEMU's character devices.
+ *
+ * Returns: 0; -EOPNOTSUPP when the library was built without TLS; -ENOMEM.
+ * Blocks: never.
+ * From: the `ssl` argument of AsyncProtocol.connect(). */
+QMP_API int qmp_client_set_tls(qmp_client *c, qmp_tls *credentials, const char *peer_name);
+
+/* Connects again by itself when a connection ends, until qmp_client_disconnect(); NULL for not (the default).
+ *
+ * The state then goes from DISCONNECTING to CONNECTING, and process() returns 1. Pending commands have completed with
+ * -ECONNRESET, exactly once, and are never sent again. Each registered listener gets a mark behind what it has heard:
+ * qmp_listener_get() says -ESTALE there once, and goes on with the events of the next connection. Between two attempts
+ * qmp_client_get_fd() is -ENOTCONN and qmp_client_get_deadline() says when the next one is due. Delays start again from
+ * `delay_min` after a connection that was RUNNING for `delay_max`.
+ *
+ * It may be changed at any time, and counts from the next end of a connection on. A client that listens (see
+ * qmp_client_listen_on()) listens again. What was connected by somebody else (qmp_client_connect_fd(), `fd:`,
+ * qmp_server_accept()) cannot be connected again, and ends; so do, at once, an address and credentials that
+ * are wrong in themselves.
+ *
+ * Returns: 0; -EINVAL for a wrong `size`, a delay_min of 0 or above delay_max, or an endless delay_max; -ENOMEM.
+ * Blocks: never.
+ * From: `reconnect` of QEMU's character devices; the reference has none. */
+QMP_API int qmp_client_set_reconnect(qmp_client *c, const struct qmp_reconnect *reconnect);
+
+/* Whether the current connection, once RUNNING, leads to the same server process as the RUNNING one before it. Known
+ * for UNIX sockets on Linux (the process that listens, and when it was started); elsewhere a version that changed tells
+ * of another one, and all else is unknown.
+ *
+ * Returns: see enum qmp_same_server.
+ * Blocks: never.
+ * From: ours; the reference has no reconnect. */
+QMP_API enum qmp_same_server qmp_client_same_server(qmp_client *c);
+
+/* Sets the log function, which hears what is at `level` or before it; NULL takes it away. It runs on the driving
+ * thread, with no lock held, in the order in which things happened, and may call what other callbacks may.
+ *
+ * Returns: 0; -EINVAL for an unknown level; -ENOMEM.
+ * Blocks: never.
+ * From: the reference's logging. */
+QMP_API int qmp_client_set_log(qmp_client *c, enum qmp_log_level level, qmp_log_fn log, void *userdata);
+
+/* For event loops: sets a function that is told what to watch, at once and then whenever it changes, at the end of the
+ * call that changed it, whatever that was. It is told fd -1 before a descriptor is closed. All it may do with the
+ * client is to remember it. Another function, NULL, or the end of the client calls `destroy` (may be NULL) with the old
+ * `userdata`, after telling fd -1.
+ *
+ * So all that an adapter has to do is to watch what it is told, and to call process() once whenever the descriptor is
+ * ready or the deadline has come: again and again, as long as that is so, whatever process() returns. The client may be
+ * gone when process() returns; then `destroy` has been called. With a watch function, commands are sent at once,
+ * outside of process(), when they are submitted outside of it. qmp_client_start_thread() takes the watch function away.
+ *
+ * Returns: 0; -EBUSY in thread-driven mode, where nobody else watches; -ECHILD after fork(); -ENOMEM. `destroy` is not
+ * called for the new `userdata` then.
+ * Blocks: never.
+ * From: ours; asyncio's add_reader() and call_at(). */
+QMP_API int qmp_client_set_watch(qmp_client *c, qmp_watch_fn watch, void (*destroy)(void *userdata), void *userdata);
+
+/* Starts to connect to an address, which is one of
+ *
+ *     PATH  unix:PATH  unix:@NAME    a UNIX socket, or a name in Linux's abstract namespace
+ *     tcp:HOST:PORT                  a name or an IPv4 address, or an IPv6 address in brackets; all addresses of a
+ *                                    name are tried
+ *     vsock:CID:PORT                 a virtual machine's socket, where the system has them; CID may be host or local
+ *     fd:N                           an open stream socket of this process, which the client then owns
+ *     exec:COMMAND                   standard input and output of a command for the shell; it inherits standard error,
+ *                                    and ends when its standard input does
+ *
+ * Connecting, greeting and negotiation go on while the client is driven; see qmp_client_wait_running().
  *
  * Returns: 0; -EINVAL for an address that is none (qmp_client_failure() explains), -ENAMETOOLONG for a path too long
  * for a socket; -EALREADY while connecting, -EISCONN while running, -EALREADY while disconnecting; -ECHILD after
- * fork(); -ENOMEM, -EMFILE, -ENFILE. A failure to reach the address is reported by process(), with
- * qmp_client_failure().
- * Blocks: never.
+ * fork(); -ENOMEM; for `fd:` the errors of qmp_client_connect_fd(). A failure to reach the address is reported by
+ * process(), with qmp_client_failure().
+ * Blocks: never (names are looked up on a thread of its own).
  * From: QMPClient.connect(). */
 QMP_API int qmp_client_connect(qmp_client *c, const char *address);
 
@@ -130,22 +283,59 @@ QMP_API int qmp_client_connect(qmp_client *c, const char *address);
  * From: QMPClient.open_with_socket(). */
 QMP_API int qmp_client_connect_fd(qmp_client *c, int fd);
 
+/* Listens on an address, and takes the first server that dials it (QEMU's `-chardev socket,…,server=off`). Waiting for
+ * it, greeting and negotiation go on while the client is driven, within the connect timeout; nobody else can dial once
+ * one has. The address is `unix:` (a path or @NAME), `tcp:HOST:PORT` with a numeric HOST or localhost (port 0: any free
+ * one, see qmp_client_get_address()), `vsock:CID:PORT` (CID may be any), or `fd:N`, a socket that listens already.
+ *
+ * A socket file is made with mode 0600, and removed when listening ends. What is at the path already is replaced
+ * when it is a socket that nobody listens on, else left alone.
+ *
+ * Returns: 0; -EADDRINUSE when somebody listens there; -EEXIST when the path is something else than a socket; -EINVAL
+ * for an address that cannot be listened on, -ENAMETOOLONG; -EADDRNOTAVAIL, -EAFNOSUPPORT, -EACCES, -ENOENT, -ENOTDIR,
+ * -EROFS, -EMFILE, -ENFILE; for `fd:` -EBADF, -ENOTSOCK, -EPROTOTYPE; -EALREADY, -EISCONN, -ECHILD, -ENOMEM as
+ * qmp_client_connect(). qmp_client_failure() explains.
+ * Blocks: never.
+ * From: QMPClient.start_server() and accept(). */
+QMP_API int qmp_client_listen_on(qmp_client *c, const char *address);
+
+/* The address of the current or last connection, as text: with the port that the system chose, while listening on port
+ * 0.
+ *
+ * Returns: 0 and the address, the caller's to free(); -ENOENT when there was none yet; -ENOMEM.
+ * Blocks: never.
+ * From: ours; in the reference the bound port cannot be learnt. */
+QMP_API int qmp_client_get_address(qmp_client *c, char **ret);
+
 /* Waits until the connection is RUNNING.
  *
- * Returns: 0 when it is running; -ETIMEDOUT when it is not yet after `timeout` µs (the attempt goes on); -ENOTCONN when
- * nothing was started; otherwise the reason why connecting failed, as process() returns it: -ENOENT, -ECONNREFUSED,
- * -EACCES …, -EBUSY, -ETIMEDOUT, -ECONNRESET, -EBADMSG, -EPROTO, -EMSGSIZE, -ELOOP; qmp_client_failure() has it in
- * words. -EBUSY inside a callback; -ECHILD after fork().
+ * Returns: 0 when it is running; -ETIMEDOUT when it is not yet after `timeout` µs (it is still CONNECTING then, and
+ * goes on); -ENOTCONN when nothing was started, or qmp_client_disconnect() ended it; otherwise the reason why
+ * connecting failed, as process() returns it, with qmp_client_failure() for the words: -ENOENT, -ENOTDIR,
+ * -ECONNREFUSED, -EACCES, -EPROTOTYPE for a socket; -EHOSTUNREACH also for a name that is not known; -ENETUNREACH,
+ * -ENETDOWN, -EADDRNOTAVAIL; -EAFNOSUPPORT for a kind of address that the system does not have; -EMFILE, -ENFILE,
+ * -ENOMEM; -ETIMEDOUT when the connect timeout passed; -EBUSY when another client holds the monitor; -EACCES and
+ * -EPROTO for TLS; -ECONNRESET when the server went; -EBADMSG, -EPROTO, -EMSGSIZE, -ELOOP for what it sent. Also -EBUSY
+ * inside a callback; -ECHILD after fork().
  * Blocks: up to `timeout` µs.
  * From: awaiting QMPClient.connect(). */
 QMP_API int qmp_client_wait_running(qmp_client *c, uint64_t timeout);
 
 /* New, connect and wait until running, in one call; `timeout` bounds all of it.
  *
- * Returns: 0 and the client, the caller's; the errors of qmp_client_connect() and qmp_client_wait_running().
+ * Returns: 0 and the client, the caller's; the errors of qmp_client_connect() and qmp_client_wait_running(). The words
+ * of a failure go with the client: who wants them uses the three functions.
  * Blocks: up to `timeout` µs.
  * From: sd_bus_open(3). */
 QMP_API int qmp_connect(qmp_client **ret, const char *address, uint64_t timeout);
+
+/* New, listen on an address and wait until a server has dialled and is running, in one call; `timeout` bounds all of
+ * it.
+ *
+ * Returns: 0 and the client, the caller's; the errors of qmp_client_listen_on() and qmp_client_wait_running().
+ * Blocks: up to `timeout` µs.
+ * From: QMPClient.start_server_and_accept(). */
+QMP_API int qmp_accept(qmp_client **ret, const char *address, uint64_t timeout);
 
 /* Ends the connection, or the attempt: pending commands complete with -ECONNRESET, listeners close, the state becomes
  * IDLE. Inside a callback, and from another thread than the library's own, it happens as soon as the driving thread is
@@ -189,10 +379,18 @@ QMP_API bool qmp_client_has_oob(qmp_client *c);
  * s: another client (pid 4242, virtqemud) holds this monitor". Text of the server in it is escaped: it may go to a
  * terminal.
  *
- * Returns: a string borrowed until the next connect or the last unref; "" when nothing has failed.
+ * Returns: a string borrowed until the next connect, the next failure or the last unref; "" when nothing has failed.
  * Blocks: never.
  * From: ConnectError's and ProtocolError's messages. */
 QMP_API const char *qmp_client_failure(qmp_client *c);
+
+/* The same as a copy, for a client that connects again by itself on another thread, where the string could go at any
+ * time.
+ *
+ * Returns: a string, the caller's to free(); NULL without memory.
+ * Blocks: never.
+ * From: ConnectError's and ProtocolError's messages. */
+QMP_API char *qmp_client_failure_copy(qmp_client *c);
 
 /* The same as a kind, for programs.
  *
@@ -204,8 +402,8 @@ QMP_API enum qmp_failure qmp_client_failure_kind(qmp_client *c);
 /* The bytes that the server sent where a connection ended because of what it sent (NEGOTIATION, DESERIALIZATION,
  * UNEXPECTED_TYPE, BAD_GREETING, SERVER_PARSE, LIMIT): at most 256 of them.
  *
- * Returns: the bytes with their number in `*ret_size`, borrowed until the next connect or the last unref; NULL and 0
- * when there are none.
+ * Returns: the bytes with their number in `*ret_size`, borrowed until the next connect, the next failure or the last
+ * unref; NULL and 0 when there are none.
  * Blocks: never.
  * From: ProtocolError's raw data. */
 QMP_API const char *qmp_client_failure_bytes(qmp_client *c, size_t *ret_size);
@@ -229,7 +427,7 @@ QMP_API int qmp_client_start_thread(qmp_client *c);
 
 /* For event loops: the descriptor to poll. It changes with every connect, so ask before every poll.
  *
- * Returns: the descriptor; -ENOTCONN when there is none now (IDLE, or waiting to try again: look at the deadline);
+ * Returns: the descriptor; -ENOTCONN when there is none now (IDLE, or waiting to try (again): look at the deadline);
  * -EBUSY in thread-driven mode.
  * Blocks: never.
  * From: sd_bus_get_fd(3). */
@@ -237,7 +435,7 @@ QMP_API int qmp_client_get_fd(qmp_client *c);
 
 /* For event loops: what to poll for.
  *
- * Returns: POLLIN, POLLOUT or both, 0 for nothing; -ENOTCONN and -EBUSY as above.
+ * Returns: POLLIN, POLLOUT or both, 0 for nothing; -ENOTCONN and -EBUSY as qmp_client_get_fd().
  * Blocks: never.
  * From: sd_bus_get_events(3). */
 QMP_API int qmp_client_get_events(qmp_client *c);
@@ -282,8 +480,9 @@ QMP_API int qmp_client_execute(qmp_client *c, const char *command, const char *a
 /* Executes a command without waiting. With a callback, it runs exactly once, on the driving thread. With a `ret`, the
  * caller may wait for the command, and giving up the last reference abandons it; without, it runs to its end by itself.
  *
- * Returns: 0, and in `*ret` (may be NULL) the command, the caller's; the errors of qmp_client_execute() but -EREMOTEIO,
- * -ETIMEDOUT and -ECONNRESET. The callback does not run when this fails.
+ * Returns: 0, and in `*ret` (may be NULL) the command, the caller's; -ENOTCONN, -EINVAL, -EBADMSG, -ELOOP, -EMSGSIZE,
+ * -ENOBUFS, -ECHILD and -ENOMEM as qmp_client_execute(). The callback does not run when this fails. Unlike waiting,
+ * sending is fine inside callbacks.
  * Blocks: never.
  * From: asyncio.create_task(QMPClient.execute()). */
 QMP_API int qmp_client_execute_async(qmp_client *c, const char *command, const char *arguments, qmp_reply_fn callback,
@@ -295,27 +494,44 @@ struct qmp_request {
     const char *command;   /* the name */
     const char *arguments; /* JSON text of an object, or NULL */
     const char *id;        /* JSON text of any value, unique among the commands in flight; NULL: the library's own */
-    uint64_t timeout;      /* µs from now until it is abandoned with -ETIMEDOUT; QMP_FOREVER, or 0, for none */
-    bool oob;              /* out-of-band: overtakes everything that waits in-band (exec-oob) */
+    uint64_t timeout; /* µs from now until it is abandoned with -ETIMEDOUT; QMP_FOREVER for none. 0 is the dialect's
+                         own: none with a monitor, QMP_AGENT_TIMEOUT with an agent */
+    bool oob;         /* out-of-band: overtakes everything that waits in-band (exec-oob) */
+    const char *text; /* instead of command, arguments, id and oob: the JSON text of a whole command, any object; an
+                         "id" in it is kept, else the library's own is added */
+    const int *fds;   /* descriptors to send with the command, over a UNIX socket; borrowed, and closed nowhere: the
+                         library sends duplicates of its own */
+    size_t n_fds;     /* at most QMP_REQUEST_FDS_MAX; QEMU's getfd and add-fd take one */
+    bool no_id;       /* send no id at all; the next reply without one is the answer. One at a time: others wait */
+    bool answers_only_errors; /* to a guest agent: success is silent. Of guest-shutdown, guest-suspend-disk,
+                                 guest-suspend-ram and guest-suspend-hybrid the library knows it. The command completes
+                                 with 0 and without a reply when the agent, asked again behind it, has not complained,
+                                 or when the connection ends */
 };
 #define QMP_REQUEST_INIT                                                                                               \
     {                                                                                                                  \
-        sizeof(struct qmp_request), NULL, NULL, NULL, 0, false                                                         \
+        sizeof(struct qmp_request), NULL, NULL, NULL, 0, false, NULL, NULL, 0, false, false                            \
     }
 
 /* As qmp_client_execute_async(), with every option.
  *
- * Returns: as qmp_client_execute_async(); also -EOPNOTSUPP for out-of-band where it is not negotiated, -EEXIST when the
- * id is in use, -EINVAL for a wrong `size`.
+ * Commands with descriptors go one at a time, because QEMU forgets a descriptor when the next one comes.
+ *
+ * Returns: as qmp_client_execute_async(); also -EOPNOTSUPP for out-of-band where it is not negotiated; -EAFNOSUPPORT
+ * for descriptors where the connection is no UNIX socket; -EBADF when one of them is not open; -EMFILE, -ENFILE;
+ * -EEXIST when the id is in use; -EINVAL for a wrong `size`, for members that exclude each other, and for more than
+ * QMP_REQUEST_FDS_MAX descriptors.
  * Blocks: never.
- * From: QMPClient.execute() and execute_msg(); qmp-spec section 2.3. */
+ * From: QMPClient.execute(), execute_msg(), _raw() and send_fd_scm(); qmp-spec section 2.3. */
 QMP_API int qmp_client_send_full(
     qmp_client *c, const struct qmp_request *request, qmp_reply_fn callback, void *userdata, qmp_pending **ret);
 
 /* Waits for a command to complete. May be asked again, by several threads, and after completion.
  *
- * Returns: as qmp_client_execute() after sending; -ETIMEDOUT from `timeout` leaves the command pending; -ECANCELED
- * after qmp_pending_cancel(); -EBUSY where it would have to wait inside a callback of its client.
+ * Returns: 0, -EREMOTEIO and -ECONNRESET as qmp_client_execute(); -ETIMEDOUT when `timeout` passed first (the command
+ * is still pending), or when the request's own timeout had (it is not: the answer comes at once); -ECANCELED after
+ * qmp_pending_cancel(); -EBUSY where it would have to wait inside a callback of its client; -ECHILD where it would have
+ * to wait after fork().
  * Blocks: up to `timeout` µs. In caller-driven mode it drives the client meanwhile.
  * From: awaiting the task of an execute(). */
 QMP_API int qmp_pending_wait(qmp_pending *p, uint64_t timeout, qmp_message **ret_reply, qmp_message **reterr_reply);

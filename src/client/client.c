@@ -17,9 +17,6 @@
 #include <unistd.h>
 
 #include "util/util.h"
-#include "json/validate.h"
-
-#define MESSAGE_MAX_MAX ((size_t)INT32_MAX)
 
 void client_lock(qmp_client *c)
 {
@@ -41,11 +38,9 @@ static qmp_client *client_alloc(void)
     c->pid = getpid();
     c->host.ops = &client_host_ops;
     c->connect_timeout = QMP_CONNECT_TIMEOUT;
-    c->message_max = QMP_MESSAGE_MAX;
-    c->depth_max = QMP_DEPTH_MAX;
     c->want_oob = true;
     c->state = QMP_IDLE;
-    c->fd = -1;
+    link_init(&c->link);
     wake_init(&c->wake);
     c->command_deadline = QMP_FOREVER;
     list_init(&c->listeners);
@@ -84,8 +79,10 @@ qmp_client *qmp_client_ref(qmp_client *c)
  * parent's. */
 static void free_after_fork(qmp_client *c)
 {
-    if (c->fd >= 0)
-        close(c->fd);
+    if (c->link.fd >= 0)
+        close(c->link.fd);
+    if (c->link.status_fd >= 0)
+        close(c->link.status_fd);
     wake_close(&c->wake);
 }
 
@@ -120,11 +117,13 @@ void client_free(qmp_client *c)
     c->processing = true;
     __atomic_store_n(&c->io_thread, pthread_self(), __ATOMIC_RELEASE);
     if (c->state != QMP_IDLE) {
-        failure_set(&c->failure, QMP_FAILURE_DISCONNECT, -ENOTCONN, "the client was freed");
+        connection_fail(c, QMP_FAILURE_DISCONNECT, -ENOTCONN, "the client was freed");
         connection_end(c);
     }
+    log_emit(c);
     dispatch_orphan_all(c);
     pthread_mutex_unlock(&c->lock);
+    watch_free(watch_take(c));
     while (__atomic_load_n(&c->host.pins, __ATOMIC_ACQUIRE) > 0)
         sched_yield();
 
@@ -133,6 +132,11 @@ void client_free(qmp_client *c)
     if (c->session_inited)
         session_done(&c->session);
     failure_done(&c->failure);
+    identity_done(&c->identity);
+    qmp_tls_unref(c->tls);
+    free(c->tls_name);
+    log_free(c->log);
+    free(c->reconnect);
     free(c->address_text);
     free(c->calls);
     wake_close(&c->wake);
@@ -191,7 +195,10 @@ void client_settle(qmp_client *c, const void *into)
 
 void client_set_state(qmp_client *c, enum qmp_runstate state)
 {
+    static const char *const names[] = {"IDLE", "CONNECTING", "RUNNING", "DISCONNECTING"};
+
     c->state = state;
+    log_line(c, QMP_LOG_DEBUG, "state %s", names[state]);
     pthread_cond_broadcast(&c->changed);
     if (c->n_states < CLIENT_STATES_MAX)
         c->states[c->n_states++] = state;
@@ -215,6 +222,7 @@ void client_announce(qmp_client *c)
     }
     c->n_states = 0;
     c->announcing = false;
+    log_emit(c);
 }
 
 enum qmp_runstate qmp_client_runstate(qmp_client *c)
@@ -235,103 +243,4 @@ int qmp_client_set_runstate_handler(qmp_client *c, qmp_runstate_fn handler, void
     client_settle(c, &c->state_handler);
     pthread_mutex_unlock(&c->lock);
     return 0;
-}
-
-/* ---- settings and facts ---- */
-
-int qmp_client_set_connect_timeout(qmp_client *c, uint64_t timeout)
-{
-    client_lock(c);
-    c->connect_timeout = timeout;
-    pthread_mutex_unlock(&c->lock);
-    return 0;
-}
-
-int qmp_client_set_message_limits(qmp_client *c, size_t message_max, unsigned depth_max)
-{
-    if (message_max == 0 || message_max > MESSAGE_MAX_MAX || depth_max == 0 || depth_max > JSON_DEPTH_MAX)
-        return -EINVAL;
-    client_lock(c);
-    c->message_max = message_max;
-    c->depth_max = depth_max;
-    pthread_mutex_unlock(&c->lock);
-    return 0;
-}
-
-int qmp_client_set_oob(qmp_client *c, bool enable)
-{
-    client_lock(c);
-    c->want_oob = enable;
-    pthread_mutex_unlock(&c->lock);
-    return 0;
-}
-
-int qmp_client_greeting(qmp_client *c, qmp_message **ret)
-{
-    int r = -ENOENT;
-
-    client_lock(c);
-    if (c->session_inited && c->session.greeting) {
-        *ret = qmp_message_ref(c->session.greeting);
-        r = 0;
-    }
-    pthread_mutex_unlock(&c->lock);
-    return r;
-}
-
-bool qmp_client_has_oob(qmp_client *c)
-{
-    bool has;
-
-    client_lock(c);
-    has = c->state == QMP_RUNNING && c->session.has_oob;
-    pthread_mutex_unlock(&c->lock);
-    return has;
-}
-
-const char *qmp_client_failure(qmp_client *c)
-{
-    const char *text = "";
-
-    client_lock(c);
-    if (c->failure.kind != QMP_FAILURE_NONE)
-        text = c->failure.text ? c->failure.text : "out of memory while describing the failure";
-    pthread_mutex_unlock(&c->lock);
-    return text;
-}
-
-enum qmp_failure qmp_client_failure_kind(qmp_client *c)
-{
-    enum qmp_failure kind;
-
-    client_lock(c);
-    kind = c->failure.kind;
-    pthread_mutex_unlock(&c->lock);
-    return kind;
-}
-
-const char *qmp_client_failure_bytes(qmp_client *c, size_t *ret_size)
-{
-    const char *bytes;
-
-    client_lock(c);
-    bytes = c->failure.bytes;
-    *ret_size = c->failure.n_bytes;
-    pthread_mutex_unlock(&c->lock);
-    return bytes;
-}
-
-uint64_t qmp_client_stray_replies(qmp_client *c)
-{
-    uint64_t n;
-
-    client_lock(c);
-    n = c->strays + (c->session_inited ? c->session.strays : 0);
-    pthread_mutex_unlock(&c->lock);
-    return n;
-}
-
-qmp_listener *qmp_client_events(qmp_client *c)
-{
-    return c->events;
 }

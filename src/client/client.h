@@ -6,21 +6,20 @@
 #include <sys/types.h>
 
 #include <qmp/client.h>
+#include <qmp/tls.h>
 
 #include "listener/index.h"
 #include "listener/listener.h"
 #include "session/session.h"
-#include "transport/address.h"
+#include "transport/link.h"
 #include "util/wake.h"
 
 /* Received at a time, on the stack. */
 #define CLIENT_RECEIVE_SIZE ((size_t)32768)
 /* Commands sent with one system call. */
 #define CLIENT_SEND_MAX ((size_t)16)
-/* How often a full backlog is tried again, in µs. */
-#define CLIENT_RETRY_INTERVAL UINT64_C(20000)
 /* Changes of state that wait to be announced. Between two announcements there is at most: connecting, disconnecting,
- * idle. */
+ * idle, or connecting again. */
 #define CLIENT_STATES_MAX 8u
 
 /* What runs on the driving thread right now, with no lock held. */
@@ -41,12 +40,26 @@ struct qmp_pending {
     uint64_t deadline;
     struct list overdue; /* while command_expire() completes several */
     struct session_command command;
-    char text[];
+    int fds[]; /* copies of the caller's, then the text */
 };
 
 struct call {
     qmp_listener *listener;
     bool ask; /* the rule's function first; else only the handler */
+};
+
+/* How an attempt at a connection is made, and made again. */
+enum way { WAY_DIAL, WAY_LISTEN, WAY_GIVEN };
+
+struct log;       /* log.c */
+struct watch;     /* watch.c */
+struct reconnect; /* reconnect.c */
+
+/* What a server is known by. */
+struct identity {
+    pid_t pid; /* 0: unknown */
+    uint64_t started;
+    qmp_message *greeting;
 };
 
 struct qmp_client {
@@ -58,21 +71,31 @@ struct qmp_client {
 
     /* For the next connect. */
     uint64_t connect_timeout;
-    size_t message_max;
+    size_t message_max; /* 0: the dialect's own */
     unsigned depth_max;
-    bool want_oob;
+    bool want_oob, skip_greeting, skip_negotiation;
+    enum qmp_dialect dialect;
+    qmp_tls *tls;
+    char *tls_name;
 
     /* The connection. */
     enum qmp_runstate state;
-    int fd; /* -1: none, or waiting for a place in the backlog */
-    struct address address;
+    enum way way;
+    struct link link;
     char *address_text;
-    uint64_t connect_deadline, retry_at;
+    uint64_t connect_deadline;
+    uint64_t attempt_at; /* CONNECTING with the link down: when the next attempt is due */
     struct session session;
-    bool session_inited, send_broken;
+    bool session_inited, session_started;
+    int send_error; /* negative: nothing can be sent any more */
+    bool again;     /* DISCONNECTING, to connect again afterwards */
+    bool failed;    /* `failure` is this attempt's, not the last one's */
     struct failure failure;
     uint64_t strays; /* of earlier sessions, and late replies to commands that were given up */
     int report;      /* what process() has still to return */
+    struct reconnect *reconnect;
+    struct identity identity; /* of the last server that was RUNNING */
+    enum qmp_same_server same_server;
 
     /* Commands. */
     size_t n_commands;         /* that the session knows, late replies included */
@@ -95,6 +118,8 @@ struct qmp_client {
     pthread_cond_t changed;   /* a state, or the end of a callback */
     qmp_runstate_fn state_handler;
     void *state_handler_userdata;
+    struct log *log;
+    struct watch *watch;
     enum qmp_runstate states[CLIENT_STATES_MAX];
     unsigned n_states;
     bool announcing;
@@ -124,14 +149,67 @@ void client_settle(qmp_client *c, const void *into);
 void client_free(qmp_client *c);
 
 /* connection.c, with the lock held */
+/* On a connected socket that is the client's from then on (on failure it stays the caller's). */
+int connection_check_idle(qmp_client *c); /* takes the lock itself, as the next one */
+int connection_begin_accepted(qmp_client *c, int fd, const char *address_text);
 /* What can be done now; may wait a moment for input if `until` is far enough away (0: not at all). Returns 1, 0,
  * -ENOTCONN when IDLE, the reason when the connection ended in this step. Stops early when the client is dying. */
 int connection_step(qmp_client *c, uint64_t until);
-/* The session's failure, or the client's, is recorded: the end, in the order that is promised. */
-void connection_end(qmp_client *c);
+/* Records why the connection, or the attempt, ends. Returns the error. */
+int connection_fail(qmp_client *c, enum qmp_failure kind, int error, const char *format, ...) QMP_PRINTF(4, 5);
+/* The session's failure, or the client's, is recorded: the end, in the order that is promised; or, where the client
+ * connects again by itself, the way there. Returns whether it does. */
+bool connection_end(qmp_client *c);
 uint64_t connection_deadline(const qmp_client *c);
 short connection_poll_events(const qmp_client *c);
 void connection_flush(qmp_client *c);
+
+/* explain.c: records why, in words */
+int explain_address(qmp_client *c, int error, const char *text, const char *flaw);
+int explain_connect(qmp_client *c, int error, const struct link_flaw *flaw);
+int explain_timeout(qmp_client *c);
+
+/* identity.c: the server of a connection that is RUNNING now */
+void identity_learn(qmp_client *c);
+void identity_done(struct identity *i);
+
+/* reconnect.c */
+/* After the end of an attempt. Returns whether there will be another one, and in `ret` when. */
+bool reconnect_wanted(qmp_client *c, uint64_t *ret_at);
+void reconnect_on_running(qmp_client *c);
+/* Before the user's own connect: as if nothing had been tried. */
+void reconnect_reset(qmp_client *c);
+
+/* log.c: queues a line, where the level is wanted; said by log_emit(), on the driving thread, which unlocks meanwhile.
+ */
+bool log_wants(const qmp_client *c, enum qmp_log_level level);
+void log_line(qmp_client *c, enum qmp_log_level level, const char *format, ...) QMP_PRINTF(3, 4);
+/* For the session: what goes over the wire; NULL when nobody wants it. */
+const struct session_tap *log_tap(const qmp_client *c);
+bool log_has_lines(const struct log *log);
+void log_say(qmp_client *c);
+
+static inline bool log_pending(const qmp_client *c)
+{
+    return c->log && log_has_lines(c->log);
+}
+
+static inline void log_emit(qmp_client *c)
+{
+    if (c->log)
+        log_say(c);
+}
+
+void log_free(struct log *log);
+
+/* watch.c, caller-driven only */
+/* Tells what there is to watch, if it has changed and nothing runs that will change it again. */
+void watch_update(qmp_client *c);
+/* The descriptor is about to be closed. */
+void watch_forget_fd(qmp_client *c);
+/* Whoever takes it, with the descriptor forgotten, frees it or puts it back. */
+struct watch *watch_take(qmp_client *c);
+void watch_free(struct watch *w);
 
 /* command.c, with the lock held */
 void command_on_reply(qmp_client *c, struct session_command *command, qmp_message *reply);
@@ -146,6 +224,7 @@ void dispatch_event(qmp_client *c, qmp_message *event);
 int dispatch_wanted(qmp_client *c);
 void dispatch_open(qmp_client *c);
 void dispatch_close(qmp_client *c);
+void dispatch_gap(qmp_client *c, bool was_running);
 void dispatch_orphan_all(qmp_client *c);
 /* What scopes that ended in a filter left to do. */
 void dispatch_remove_wanted(qmp_client *c);
@@ -158,7 +237,7 @@ int drive_pump(qmp_client *c, uint64_t deadline);
 int drive_step(qmp_client *c);
 /* How a blocking call has to wait: 1 drive_pump(), 0 a condition, -EBUSY, -ECHILD. */
 int drive_waiting(qmp_client *c);
-/* Makes the library's thread look again. Needs no lock. */
+/* Makes whoever drives look again: the library's thread, or the event loop that watches. Needs no lock. */
 void drive_wake(qmp_client *c);
 void drive_stop_thread(qmp_client *c);
 /* Around whatever may call users back, with the lock held; leave() unlocks, and frees a client that died meanwhile:

@@ -13,8 +13,14 @@
 #include "client/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "util/util.h"
+
+/* The size of struct qmp_request in the first release, which had nothing behind `oob`. */
+#define REQUEST_SIZE_MIN offsetof(struct qmp_request, text)
 
 static qmp_pending *pending_of(struct session_command *command)
 {
@@ -25,6 +31,8 @@ static void pending_release(qmp_pending *p)
 {
     if (!refs_drop(&p->refs))
         return;
+    for (unsigned i = 0; i < p->command.n_fds; i++)
+        close(p->command.fds[i]); /* they were never sent */
     qmp_message_unref(p->reply);
     pthread_cond_destroy(&p->completed);
     pthread_mutex_destroy(&p->lock);
@@ -32,13 +40,14 @@ static void pending_release(qmp_pending *p)
 }
 
 /* Field by field: most of it, the command, is about to be written anyway. */
-static qmp_pending *pending_alloc(size_t text_size)
+static qmp_pending *pending_alloc(size_t text_size, size_t n_fds)
 {
-    qmp_pending *p = malloc(sizeof(*p) + text_size);
+    qmp_pending *p = malloc(sizeof(*p) + n_fds * sizeof(p->fds[0]) + text_size);
     pthread_condattr_t monotonic;
 
     if (!p)
         return NULL;
+    p->command.n_fds = 0;
     p->refs = 1;
     p->users = 0;
     p->done = p->cancelled = false;
@@ -63,6 +72,8 @@ static int submit(qmp_client *c, qmp_pending *p)
         return -ENOTCONN;
     if (c->n_commands >= QMP_COMMANDS_MAX)
         return -ENOBUFS;
+    if (p->command.n_fds > 0 && !c->link.carries_fds)
+        return -EAFNOSUPPORT;
     r = session_submit(&c->session, &p->command);
     if (r < 0)
         return r;
@@ -71,47 +82,103 @@ static int submit(qmp_client *c, qmp_pending *p)
     if (client_is_threaded(c)) {
         /* The library's thread may be waiting for input; the way out is free for everybody. */
         connection_flush(c);
-        if (c->send_broken || connection_poll_events(c) != POLLIN || p->deadline != QMP_FOREVER)
+        if (c->send_error < 0 || connection_poll_events(c) != POLLIN || p->deadline != QMP_FOREVER || log_pending(c))
             drive_wake(c);
+    } else if (c->watch && !c->processing) {
+        connection_flush(c); /* saves the loop to wait until it can be sent */
+        drive_wake(c);
     }
     return 0;
+}
+
+/* What is asked for, as far as this library knows it. An older program's request ends earlier; a newer one's must have
+ * nothing behind what is known here. */
+static int copy_request(struct qmp_request *ret, const struct qmp_request *request)
+{
+    const char *bytes = (const char *)request;
+
+    if (request->size < REQUEST_SIZE_MIN)
+        return -EINVAL;
+    for (size_t i = sizeof(*ret); i < request->size; i++) {
+        if (bytes[i] != 0)
+            return -EINVAL;
+    }
+    *ret = (struct qmp_request)QMP_REQUEST_INIT;
+    memcpy(ret, request, MIN(request->size, sizeof(*ret)));
+    return ret->n_fds > QMP_REQUEST_FDS_MAX || (ret->n_fds > 0 && !ret->fds) ? -EINVAL : 0;
+}
+
+/* Copies of the caller's descriptors, who may close them as soon as the command is submitted. They are the command's
+ * one by one, so that it closes them whatever happens. */
+static int duplicate(qmp_pending *p, const int *fds, size_t n)
+{
+    p->command.fds = p->fds;
+    for (size_t i = 0; i < n; i++) {
+        p->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+        if (p->fds[i] < 0)
+            return errno == EINVAL ? -EMFILE : -errno;
+        p->command.n_fds++;
+    }
+    return 0;
+}
+
+/* With the lock held. */
+static uint64_t deadline_of(const qmp_client *c, uint64_t timeout)
+{
+    if (timeout != 0)
+        return time_deadline(timeout);
+    return c->session.agent ? time_deadline(QMP_AGENT_TIMEOUT) : QMP_FOREVER;
+}
+
+/* Gives a new command to the session. Unless it returns 0, the command is nobody's. */
+static int compose_and_submit(qmp_client *c, qmp_pending *p, const struct session_request *request, uint64_t timeout)
+{
+    int r = -ENOTCONN;
+
+    client_lock(c);
+    if (c->session_inited) {
+        session_compose(&c->session, &p->command, (char *)(p->fds + request->n_fds), request);
+        p->deadline = deadline_of(c, timeout);
+        r = submit(c, p);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return r;
 }
 
 static int send_request(
     qmp_client *c, const struct qmp_request *request, qmp_reply_fn callback, void *userdata, qmp_pending **ret)
 {
-    uint64_t timeout;
+    struct session_request what = {
+        .command = request->command,
+        .arguments = request->arguments,
+        .id = request->id,
+        .text = request->text,
+        .oob = request->oob,
+        .no_id = request->no_id,
+        .only_errors = request->answers_only_errors,
+        .n_fds = (unsigned)request->n_fds,
+    };
     qmp_pending *p;
     size_t size;
     int r;
 
-    if (request->size != sizeof(*request))
-        return -EINVAL;
-    r = session_check_command(request->command, request->arguments, request->id, &size);
+    r = session_check(&what, &size);
     if (r < 0)
         return r;
-    p = pending_alloc(size);
+    p = pending_alloc(size, request->n_fds);
     if (!p)
         return -ENOMEM;
-    timeout = request->timeout == 0 ? QMP_FOREVER : request->timeout;
     p->callback = callback;
     p->userdata = userdata;
     p->client = c;
-    p->deadline = time_deadline(timeout);
     if (ret) {
         p->users = 1;
         refs_take(&p->refs);
     }
-
-    client_lock(c);
-    if (c->session_inited) {
-        session_compose_command(
-            &c->session, &p->command, p->text, request->command, request->arguments, request->id, request->oob);
-        r = submit(c, p);
-    } else {
-        r = -ENOTCONN;
-    }
-    pthread_mutex_unlock(&c->lock);
+    r = duplicate(p, request->fds, request->n_fds);
+    what.fds = p->fds;
+    if (r >= 0)
+        r = compose_and_submit(c, p, &what, request->timeout);
     if (r < 0) {
         if (ret)
             pending_release(p);
@@ -126,9 +193,12 @@ static int send_request(
 int qmp_client_send_full(
     qmp_client *c, const struct qmp_request *request, qmp_reply_fn callback, void *userdata, qmp_pending **ret)
 {
+    struct qmp_request known;
     int r = client_check_fork(c);
 
-    return r < 0 ? r : send_request(c, request, callback, userdata, ret);
+    if (r >= 0)
+        r = copy_request(&known, request);
+    return r < 0 ? r : send_request(c, &known, callback, userdata, ret);
 }
 
 int qmp_client_execute_async(
@@ -185,7 +255,7 @@ void command_on_reply(qmp_client *c, struct session_command *command, qmp_messag
 {
     qmp_pending *p = pending_of(command);
 
-    if (!complete(c, p, qmp_message_kind(reply) == QMP_ERROR ? -EREMOTEIO : 0, reply))
+    if (!complete(c, p, reply && qmp_message_kind(reply) == QMP_ERROR ? -EREMOTEIO : 0, reply))
         c->strays++;
     let_go(c, p);
 }
@@ -199,7 +269,7 @@ void command_end_all(qmp_client *c)
     while ((command = session_take_command(&c->session)) != NULL) {
         qmp_pending *p = pending_of(command);
 
-        complete(c, p, -ECONNRESET, /* reply= */ NULL);
+        complete(c, p, command->silent_success ? 0 : -ECONNRESET, /* reply= */ NULL);
         let_go(c, p);
     }
     c->command_deadline = QMP_FOREVER;
@@ -279,7 +349,7 @@ static int result(const qmp_pending *p, qmp_message **ret_reply, qmp_message **r
     if (!p->done)
         return -ECANCELED; /* all that is left is to tell the callback */
     if (p->error == 0 && ret_reply)
-        *ret_reply = qmp_message_ref(p->reply);
+        *ret_reply = p->reply ? qmp_message_ref(p->reply) : NULL;
     if (p->error == -EREMOTEIO && reterr_reply)
         *reterr_reply = qmp_message_ref(p->reply);
     return p->error;
@@ -354,6 +424,7 @@ int qmp_client_execute(qmp_client *c, const char *command, const char *arguments
         return waiting;
     request.command = command;
     request.arguments = arguments;
+    request.timeout = QMP_FOREVER; /* this call's own bounds it */
     r = send_request(c, &request, /* callback= */ NULL, /* userdata= */ NULL, &p);
     return r < 0 ? r : wait_for_reply(p, timeout, waiting > 0, ret_reply, reterr_reply);
 }

@@ -2,7 +2,11 @@
 /* The connection: from connect to the end, between the transport and the session.
  *
  *     IDLE ──connect──▸ CONNECTING ──negotiated──▸ RUNNING ──▸ DISCONNECTING ──▸ IDLE
- *                            └──────── failure, disconnect ───────▸┘
+ *                        ▴   └──────── failure, disconnect ───────▸┘ │
+ *                        └───────────── connecting again ────────────┘
+ *
+ * CONNECTING has three parts: the link is down, and an attempt is due at some time; the link is on its way up; the
+ * session greets and negotiates.
  *
  * connection_step() is the one place where bytes move. It sends what the session has ready, receives once, and hands
  * every item to commands and listeners in the order of the wire: that order is why an event that precedes a reply is
@@ -10,22 +14,20 @@
  * connection owns no buffer.
  *
  * However it ends (connection_end()), the order is the same: what was read is delivered, the descriptor is closed,
- * commands complete, listeners close, the state becomes IDLE. */
+ * commands complete, listeners close (or are told of the gap), the state becomes IDLE (or CONNECTING once more). */
 
 #include "client/client.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <qmp/error.h>
-
-#include "transport/holder.h"
+#include "transport/listening.h"
 #include "transport/socket.h"
 #include "util/util.h"
-#include "json/value.h"
 
 /* ---- beginning ---- */
 
@@ -34,7 +36,7 @@ static int check_idle(qmp_client *c)
 {
     switch (c->state) {
     case QMP_IDLE:
-        return 0;
+        return c->dying ? -EALREADY : 0;
     case QMP_RUNNING:
         return -EISCONN;
     default:
@@ -42,29 +44,93 @@ static int check_idle(qmp_client *c)
     }
 }
 
+int connection_check_idle(qmp_client *c)
+{
+    int r = client_check_fork(c);
+
+    if (r < 0)
+        return r;
+    client_lock(c);
+    r = check_idle(c);
+    pthread_mutex_unlock(&c->lock);
+    return r;
+}
+
+static void forget_session(qmp_client *c)
+{
+    if (!c->session_inited)
+        return;
+    c->strays += c->session.strays;
+    session_done(&c->session);
+    c->session_inited = false;
+}
+
+/* Before the user's own connect. */
 static void forget_last(qmp_client *c)
 {
     failure_done(&c->failure);
+    c->failed = false;
     c->report = 0;
-    if (c->session_inited) {
-        c->strays += c->session.strays;
-        session_done(&c->session);
-        c->session_inited = false;
-    }
+    forget_session(c);
+    reconnect_reset(c);
 }
 
-/* With the lock held; unlocks. The client may be gone afterwards. */
-static void begin(qmp_client *c, char *address_text, const struct address *address, int fd)
+static void init_session(qmp_client *c)
 {
-    free(c->address_text);
-    c->address_text = address_text;
-    c->address = *address;
-    c->fd = fd;
-    c->retry_at = 0;
-    c->send_broken = c->disconnect_wanted = false;
-    c->connect_deadline = time_deadline(c->connect_timeout);
-    session_init(&c->session, c->want_oob, c->message_max, c->depth_max);
+    bool agent = c->dialect == QMP_DIALECT_AGENT;
+    const struct session_options options = {
+        .agent = agent,
+        .want_oob = c->want_oob,
+        .await_greeting = !c->skip_greeting,
+        .negotiate = !c->skip_greeting && !c->skip_negotiation,
+        .message_max = c->message_max != 0 ? c->message_max
+                       : agent             ? QMP_AGENT_MESSAGE_MAX
+                                           : QMP_MESSAGE_MAX,
+        .depth_max = c->depth_max != 0 ? c->depth_max
+                     : agent           ? QMP_AGENT_DEPTH_MAX
+                                       : QMP_DEPTH_MAX,
+    };
+
+    forget_session(c);
+    session_init(&c->session, &options);
+    c->session.tap = log_tap(c);
     c->session_inited = true;
+    c->session_started = false;
+}
+
+static void prepare_attempt(qmp_client *c)
+{
+    c->failed = false;
+    c->send_error = 0;
+    c->attempt_at = QMP_FOREVER;
+    c->connect_deadline = time_deadline(c->connect_timeout);
+    init_session(c);
+}
+
+/* An attempt, up to its link. Returns 0, or negative with the failure recorded. */
+static int attempt(qmp_client *c)
+{
+    struct link_flaw flaw = {0};
+    struct address address;
+    const char *wrong = NULL;
+    int r;
+
+    prepare_attempt(c);
+    r = address_parse(&address, c->address_text, &wrong);
+    if (r < 0)
+        return explain_address(c, r, c->address_text, wrong);
+    if (c->way == WAY_LISTEN)
+        r = link_listen(&c->link, &address, c->tls, c->tls_name, &flaw);
+    else
+        r = link_dial(&c->link, &address, c->tls, c->tls_name, c->connect_deadline, &flaw);
+    return r < 0 ? explain_connect(c, r, &flaw) : 0;
+}
+
+/* A connection has begun, with the lock held; unlocks. The client may be gone afterwards. */
+static void begun(qmp_client *c)
+{
+    c->disconnect_wanted = false;
+    log_line(c, QMP_LOG_INFO, "%s %s", c->way == WAY_LISTEN ? "listening on" : "connecting to", c->address_text);
     client_set_state(c, QMP_CONNECTING);
     dispatch_open(c);
     if (client_is_threaded(c) || c->processing) {
@@ -77,197 +143,224 @@ static void begin(qmp_client *c, char *address_text, const struct address *addre
     drive_leave(c);
 }
 
-static int wrong_address(qmp_client *c, int error, const char *text, const char *flaw)
+/* With the lock held. Takes the text over. */
+static void set_address(qmp_client *c, char *text, enum way way)
 {
-    char excerpt[200];
+    free(c->address_text);
+    c->address_text = text;
+    c->way = way;
+}
 
-    json_excerpt(excerpt, sizeof(excerpt), text, strlen(text));
-    return failure_set(&c->failure, QMP_FAILURE_CONNECT, error, "%s is %s; " ADDRESS_GRAMMAR, excerpt, flaw);
+/* Everything but IDLE is refused, then the text is looked at. Returns with the lock held, and on success with the
+ * address set; the parsed one points into it. */
+static int prepare(qmp_client *c, const char *text, enum way way, struct address *ret)
+{
+    CLEANUP(qmp_freep) char *copy = strdup(text);
+    const char *flaw = NULL;
+    int r;
+
+    client_lock(c);
+    r = copy ? check_idle(c) : -ENOMEM;
+    if (r < 0)
+        return r;
+    forget_last(c);
+    r = address_parse(ret, copy, &flaw);
+    if (r < 0)
+        return explain_address(c, r, text, flaw);
+    set_address(c, TAKE(copy), ret->kind == ADDRESS_FD ? WAY_GIVEN : way);
+    return 0;
 }
 
 int qmp_client_connect(qmp_client *c, const char *address)
 {
-    CLEANUP(qmp_freep) char *text = strdup(address);
     struct address parsed;
-    const char *flaw = NULL;
     int r = client_check_fork(c);
 
     if (r < 0)
         return r;
+    r = prepare(c, address, WAY_DIAL, &parsed);
+    /* A descriptor is ours from now on, or not at all; everything else is begun by the first step. */
+    if (r >= 0 && c->way == WAY_GIVEN)
+        r = attempt(c);
+    else if (r >= 0)
+        c->attempt_at = 0;
+    if (r < 0) {
+        pthread_mutex_unlock(&c->lock);
+        return r;
+    }
+    begun(c);
+    return 0;
+}
+
+/* An attempt to listen, prepared. `text` has room for the address that it comes to. */
+static int attempt_to_listen(qmp_client *c, char *text)
+{
+    enum way way = c->way;
+    int r;
+
+    c->way = WAY_LISTEN;
+    r = attempt(c);
+    c->way = way;
+    /* With the port that the system chose, which is where whoever has dialled once dials again. */
+    if (r >= 0)
+        set_address(c, strcpy(text, link_listening_address(&c->link)), way);
+    return r;
+}
+
+int qmp_client_listen_on(qmp_client *c, const char *address)
+{
+    CLEANUP(qmp_freep) char *text = NULL;
+    struct address parsed;
+    int r = client_check_fork(c);
+
+    if (r < 0)
+        return r;
+    text = malloc(LISTENING_TEXT_MAX); /* before a descriptor becomes ours */
+    if (!text)
+        return -ENOMEM;
+    r = prepare(c, address, WAY_LISTEN, &parsed);
+    if (r >= 0)
+        r = attempt_to_listen(c, text);
+    if (r < 0) {
+        pthread_mutex_unlock(&c->lock);
+        return r;
+    }
+    text = NULL; /* the client's */
+    begun(c);
+    return 0;
+}
+
+/* On a socket that was connected by somebody else. Takes the text over. */
+static int begin_given(qmp_client *c, int fd, char *address_text, bool accepted)
+{
+    CLEANUP(qmp_freep) char *text = address_text;
+    struct link_flaw flaw = {0};
+    int r;
+
     if (!text)
         return -ENOMEM;
     client_lock(c);
     r = check_idle(c);
     if (r >= 0) {
         forget_last(c);
-        r = address_parse(&parsed, address, &flaw);
+        set_address(c, TAKE(text), WAY_GIVEN);
+        prepare_attempt(c);
+        r = link_adopt(&c->link, fd, accepted, c->tls, c->tls_name, c->connect_deadline, &flaw);
         if (r < 0)
-            wrong_address(c, r, address, flaw);
+            explain_connect(c, r, &flaw);
     }
     if (r < 0) {
         pthread_mutex_unlock(&c->lock);
         return r;
     }
-    begin(c, TAKE(text), &parsed, /* fd= */ -1);
+    begun(c);
     return 0;
 }
 
 int qmp_client_connect_fd(qmp_client *c, int fd)
 {
-    CLEANUP(qmp_freep) char *text = NULL;
-    struct address peer = {.size = sizeof(peer.un)};
+    char *text = NULL;
     int r = client_check_fork(c);
 
     if (r < 0)
         return r;
-    if (asprintf(&text, "descriptor %d", fd) < 0) {
-        text = NULL;
+    if (asprintf(&text, "descriptor %d", fd) < 0)
         return -ENOMEM;
-    }
-    client_lock(c);
-    r = check_idle(c);
-    /* The peer's name tells who holds the monitor, if it has one. */
-    if (r >= 0 && getpeername(fd, (struct sockaddr *)(void *)&peer.un, &peer.size) < 0)
-        r = -errno;
-    if (r >= 0)
-        r = socket_adopt(fd);
-    if (r < 0) {
-        pthread_mutex_unlock(&c->lock);
-        return r;
-    }
-    if (peer.un.sun_family != AF_UNIX)
-        peer.size = 0;
-    forget_last(c);
-    begin(c, TAKE(text), &peer, fd);
-    return 0;
+    return begin_given(c, fd, text, /* accepted= */ false);
 }
 
-/* ---- failing ---- */
-
-static void duration_string(char out[32], uint64_t usec)
+int connection_begin_accepted(qmp_client *c, int fd, const char *address_text)
 {
-    if (usec == QMP_FOREVER)
-        snprintf(out, 32, "all eternity");
-    else if (usec % USEC_PER_SEC == 0)
-        snprintf(out, 32, "%llu s", (unsigned long long)(usec / USEC_PER_SEC));
-    else
-        snprintf(out, 32, "%llu ms", (unsigned long long)(usec / 1000));
+    return begin_given(c, fd, strdup(address_text), /* accepted= */ true);
 }
 
-static int cannot_connect(qmp_client *c, int error)
+/* ---- ending ---- */
+
+int connection_fail(qmp_client *c, enum qmp_failure kind, int error, const char *format, ...)
 {
-    static const struct {
-        int error;
-        const char *hint;
-    } hints[] = {
-        {-ENOENT, ": is QEMU running, with -qmp unix:PATH,server=on,wait=off and this PATH?"},
-        {-ECONNREFUSED, ": its QEMU has gone, or waits for nobody (server=off)"},
-        {-EACCES, ": connecting needs write permission on it"},
-        {-EPROTOTYPE, ": QMP wants a stream socket"},
-    };
-    const char *hint = "";
+    va_list args;
 
-    for (unsigned i = 0; i < ELEMENTS(hints); i++) {
-        if (hints[i].error == error)
-            hint = hints[i].hint;
-    }
-    return failure_set(&c->failure, QMP_FAILURE_CONNECT, error, "cannot connect to %s: %s%s", c->address_text,
-        qmp_strerror(error), hint);
-}
-
-/* "another client (pid 4242, virtqemud) holds this monitor" */
-static bool explain_holder(const qmp_client *c, char *out, size_t size)
-{
-    char name[2 * PROCESS_NAME_MAX];
-    struct process p;
-
-    if (!holder_find(&c->address, c->fd, &p))
-        return false;
-    json_excerpt(name, sizeof(name), p.name, strlen(p.name));
-    if (p.pid != 0)
-        snprintf(out, size, "another client (pid %ld, %s) holds this monitor", (long)p.pid, name);
-    else
-        snprintf(out, size, "another client (of another user) holds this monitor");
-    return true;
-}
-
-/* Why a server could be silent. */
-static void explain_silence(const qmp_client *c, char *out, size_t size)
-{
-    struct process p;
-
-    if (c->fd >= 0 && holder_server(c->fd, &p) && (p.state == 'T' || p.state == 't'))
-        snprintf(out, size, "the server (pid %ld) is stopped, by a signal or a debugger", (long)p.pid);
-    else
-        snprintf(out, size, "the server is hung, or serves another client, or is no QMP server");
-}
-
-/* The connect timeout has passed: what was it waiting for? */
-static int timed_out(qmp_client *c)
-{
-    char within[32], why[160];
-    int error = -EBUSY;
-
-    duration_string(within, c->connect_timeout);
-    if (c->fd >= 0 && c->session.state != SESSION_GREETING) {
-        explain_silence(c, why, sizeof(why));
-        return failure_set(&c->failure, QMP_FAILURE_NEGOTIATION, -ETIMEDOUT,
-            "%s greeted, but did not answer the negotiation within %s: %s", c->address_text, within, why);
-    }
-    if (!explain_holder(c, why, sizeof(why))) {
-        explain_silence(c, why, sizeof(why));
-        error = -ETIMEDOUT;
-    }
-    if (c->fd < 0)
-        return failure_set(&c->failure, QMP_FAILURE_GREETING, error,
-            "%s did not take the connection within %s, and others are waiting too: %s", c->address_text, within, why);
-    return failure_set(&c->failure, QMP_FAILURE_GREETING, error, "connected to %s, but no greeting within %s: %s",
-        c->address_text, within, why);
+    if (c->failed)
+        return c->failure.error;
+    failure_done(&c->failure);
+    va_start(args, format);
+    failure_set_v(&c->failure, kind, error, format, args);
+    va_end(args);
+    c->failed = true;
+    return error;
 }
 
 /* The session's failure becomes the client's, with the address in front. */
 static void adopt_failure(qmp_client *c)
 {
     struct failure *f = &c->session.failure;
-    char *text = NULL;
+    char more[LINK_WHY_MAX] = "";
+    int status;
 
-    if (c->failure.kind != QMP_FAILURE_NONE || f->kind == QMP_FAILURE_NONE)
+    if (c->failed || !c->session_inited || f->kind == QMP_FAILURE_NONE)
         return;
-    c->failure = *f;
-    f->text = f->bytes = NULL;
-    if (!c->failure.text || asprintf(&text, "%s: %s", c->address_text, c->failure.text) < 0)
-        return;
-    free(c->failure.text);
-    c->failure.text = text;
+    if (link_exit_status(&c->link, &status))
+        snprintf(more, sizeof(more), "; the command ended with status %d", status);
+    connection_fail(c, f->kind, f->error, "%s: %s%s", c->address_text, f->text ? f->text : "out of memory", more);
+    c->failure.bytes = TAKE(f->bytes);
+    c->failure.n_bytes = f->n_bytes;
 }
 
-void connection_end(qmp_client *c)
+static enum qmp_log_level level_of(enum qmp_failure kind)
 {
+    switch (kind) {
+    case QMP_FAILURE_DISCONNECT:
+    case QMP_FAILURE_CONNECT:
+    case QMP_FAILURE_GREETING:
+    case QMP_FAILURE_AGENT:
+        return QMP_LOG_INFO;
+    case QMP_FAILURE_CLOSED:
+        return QMP_LOG_WARNING;
+    default:
+        return QMP_LOG_ERROR;
+    }
+}
+
+bool connection_end(qmp_client *c)
+{
+    bool was_running = c->state == QMP_RUNNING, again;
+    enum qmp_failure kind;
     int error;
 
     adopt_failure(c);
+    kind = c->failure.kind;
     error = c->failure.error;
+    log_line(c, level_of(kind), "%s", c->failure.text ? c->failure.text : "out of memory");
+    c->again = reconnect_wanted(c, &c->attempt_at);
     client_set_state(c, QMP_DISCONNECTING);
     client_announce(c);
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
+    watch_forget_fd(c);
+    link_close(&c->link);
     command_end_all(c);
-    dispatch_close(c);
+    again = c->again && !c->dying; /* somebody may have disconnected meanwhile */
+    c->again = false;
+    if (again) {
+        c->failed = false; /* it is the last attempt's from now on */
+        dispatch_gap(c, was_running);
+        log_line(c, QMP_LOG_INFO, "connecting to %s again", c->address_text);
+    } else {
+        dispatch_close(c);
+    }
     c->disconnect_wanted = false;
-    c->report = c->failure.kind == QMP_FAILURE_DISCONNECT ? 0 : error;
-    client_set_state(c, QMP_IDLE);
+    c->report = again || kind == QMP_FAILURE_DISCONNECT ? 0 : error;
+    client_set_state(c, again ? QMP_CONNECTING : QMP_IDLE);
     client_announce(c);
+    return again;
 }
 
+/* Returns the reason, or 1 when it goes on. */
 static int end(qmp_client *c)
 {
     int error;
 
     adopt_failure(c);
     error = c->failure.error;
-    connection_end(c);
-    return error;
+    return connection_end(c) ? 1 : error;
 }
 
 int qmp_client_disconnect(qmp_client *c)
@@ -277,7 +370,11 @@ int qmp_client_disconnect(qmp_client *c)
     if (r < 0)
         return r;
     client_lock(c);
-    if (c->disconnect_wanted || c->state == QMP_DISCONNECTING) {
+    if (c->again && !c->disconnect_wanted) {
+        c->again = false; /* it is ending as it is */
+        while (c->state == QMP_DISCONNECTING && !c->stopping && !client_is_driving(c))
+            pthread_cond_wait(&c->changed, &c->lock);
+    } else if (c->disconnect_wanted || c->state == QMP_DISCONNECTING) {
         r = -EALREADY;
     } else if (c->state != QMP_IDLE && client_is_threaded(c) && !client_is_driving(c)) {
         c->disconnect_wanted = true;
@@ -288,7 +385,7 @@ int qmp_client_disconnect(qmp_client *c)
         c->disconnect_wanted = true;
     } else if (c->state != QMP_IDLE) {
         drive_enter(c);
-        failure_set(&c->failure, QMP_FAILURE_DISCONNECT, -ENOTCONN, "disconnected");
+        connection_fail(c, QMP_FAILURE_DISCONNECT, -ENOTCONN, "disconnected");
         connection_end(c);
         drive_leave(c);
         return 0;
@@ -303,57 +400,73 @@ uint64_t connection_deadline(const qmp_client *c)
 {
     uint64_t deadline = c->command_deadline;
 
-    if (c->disconnect_wanted || c->handlers_wanted || c->n_states > 0 ||
+    if (c->disconnect_wanted || c->handlers_wanted || c->n_states > 0 || log_pending(c) ||
         __atomic_load_n(&c->cancelled, __ATOMIC_ACQUIRE))
         return 0;
-    if (c->state == QMP_CONNECTING) {
-        deadline = MIN(deadline, c->connect_deadline);
-        if (c->fd < 0)
-            deadline = MIN(deadline, c->retry_at);
-    }
-    return deadline;
+    if (c->link.state == LINK_UP && (link_has_input(&c->link) || !c->session_started || c->send_error < 0))
+        return 0;
+    if (c->state != QMP_CONNECTING)
+        return deadline;
+    if (c->link.state == LINK_DOWN)
+        return MIN(deadline, c->attempt_at);
+    deadline = MIN(deadline, c->connect_deadline);
+    return c->link.state == LINK_UP ? deadline : MIN(deadline, link_deadline(&c->link));
+}
+
+static bool wants_output(const qmp_client *c)
+{
+    return c->send_error == 0 && (session_wants_output(&c->session) || link_wants_output(&c->link));
 }
 
 short connection_poll_events(const qmp_client *c)
 {
-    return session_wants_output(&c->session) && !c->send_broken ? POLLIN | POLLOUT : POLLIN;
+    if (c->link.state != LINK_UP)
+        return link_poll_events(&c->link);
+    return wants_output(c) ? POLLIN | POLLOUT : POLLIN;
 }
 
-/* Returns 1 when there is a connection now, 0 when it has to be tried again, negative. */
-static int try_connect(qmp_client *c)
+/* Closes the library's copies. */
+static void close_all(const int *fds, size_t n)
 {
-    uint64_t now = time_now();
-    int r;
-
-    if (now < c->retry_at)
-        return 0;
-    r = socket_connect(&c->address);
-    if (r == -EAGAIN) {
-        c->retry_at = now + CLIENT_RETRY_INTERVAL;
-        return 0;
-    }
-    if (r < 0)
-        return cannot_connect(c, r);
-    c->fd = r;
-    return 1;
+    for (size_t i = 0; i < n; i++)
+        close(fds[i]);
 }
 
 void connection_flush(qmp_client *c)
 {
-    while (session_wants_output(&c->session) && !c->send_broken) {
+    if (link_wants_output(&c->link) && c->send_error == 0) {
+        int r = link_flush(&c->link);
+
+        if (r < 0 && r != -EAGAIN)
+            c->send_error = r;
+        if (r < 0)
+            return;
+    }
+    while (session_wants_output(&c->session) && c->send_error == 0) {
         struct iovec iov[CLIENT_SEND_MAX];
-        size_t n = session_output(&c->session, iov, ELEMENTS(iov));
-        ssize_t sent = socket_send(c->fd, iov, n);
+        const int *fds = NULL;
+        size_t n_fds = 0, n = session_output(&c->session, iov, ELEMENTS(iov), &fds, &n_fds);
+        ssize_t sent = link_send(&c->link, iov, n, fds, n_fds);
 
         if (sent == -EAGAIN)
             return;
         if (sent < 0) {
             /* The server has gone. What it said before can still be read; then the end shows there. */
-            c->send_broken = true;
+            c->send_error = (int)sent;
             return;
         }
+        close_all(fds, n_fds);
         session_sent(&c->session, (size_t)sent);
     }
+}
+
+static void on_running(qmp_client *c)
+{
+    identity_learn(c);
+    reconnect_on_running(c);
+    log_line(c, QMP_LOG_INFO, "connected to %s", c->address_text);
+    client_set_state(c, QMP_RUNNING);
+    client_announce(c);
 }
 
 static void on_item(qmp_client *c, const struct session_item *item)
@@ -362,8 +475,7 @@ static void on_item(qmp_client *c, const struct session_item *item)
 
     switch (item->kind) {
     case ITEM_RUNNING:
-        client_set_state(c, QMP_RUNNING);
-        client_announce(c);
+        on_running(c);
         break;
     case ITEM_EVENT:
         dispatch_event(c, m);
@@ -374,21 +486,44 @@ static void on_item(qmp_client *c, const struct session_item *item)
     }
 }
 
+static int handle_items(qmp_client *c)
+{
+    struct session_item item;
+    int r = 0;
+
+    while (!c->dying && (r = session_next(&c->session, &item)) > 0)
+        on_item(c, &item);
+    return r;
+}
+
 /* Nothing else can come up before the answer to wait for. */
 static bool may_wait(const qmp_client *c, uint64_t until)
 {
     uint64_t earliest = MIN(until, connection_deadline(c));
 
-    if (until == 0 || session_wants_output(&c->session))
+    if (until == 0 || wants_output(c))
         return false;
     return earliest == QMP_FOREVER || (earliest != 0 && time_now() + SOCKET_PATIENCE <= earliest);
+}
+
+/* The stream has ended. Where TLS knows why, that is the reason. */
+static int hang_up(qmp_client *c, int error)
+{
+    const char *words = link_words(&c->link);
+    int r = session_hang_up(&c->session, error);
+
+    if (words[0] == '\0')
+        return r;
+    if (c->session.announced)
+        return connection_fail(c, QMP_FAILURE_CLOSED, -ECONNRESET, "%s: %s", c->address_text, words);
+    r = error == -EACCES ? -EACCES : error == -EBADMSG ? -EPROTO : -ECONNRESET;
+    return connection_fail(c, QMP_FAILURE_TLS, r, "%s: %s", c->address_text, words);
 }
 
 /* Returns 1 when something came, 0, negative. */
 static int receive(qmp_client *c, uint64_t until)
 {
     char scratch[CLIENT_RECEIVE_SIZE], *data;
-    struct session_item item;
     size_t size;
     ssize_t n;
     int r;
@@ -396,21 +531,63 @@ static int receive(qmp_client *c, uint64_t until)
     r = session_space(&c->session, scratch, sizeof(scratch), &data, &size);
     if (r < 0)
         return r;
-    n = may_wait(c, until) ? socket_receive_patiently(c->fd, data, size) : socket_receive(c->fd, data, size);
+    n = may_wait(c, until) ? link_receive_patiently(&c->link, data, size) : link_receive(&c->link, data, size);
     if (n == -EAGAIN)
-        return c->send_broken ? session_hang_up(&c->session, -EPIPE) : 0; /* all it said has been read */
+        return c->send_error < 0 ? hang_up(c, c->send_error) : 0; /* all it said has been read */
     if (n <= 0)
-        return session_hang_up(&c->session, (int)n);
+        return hang_up(c, (int)n);
     session_feed(&c->session, data, (size_t)n);
-    while (!c->dying && (r = session_next(&c->session, &item)) > 0)
-        on_item(c, &item);
+    r = handle_items(c);
     return r < 0 ? r : 1;
+}
+
+/* On the way up. Returns 1 when the session can talk, 0 not yet, negative. */
+static int rise(qmp_client *c)
+{
+    struct link_flaw flaw = {0};
+    int r;
+
+    if (c->link.state == LINK_DOWN) {
+        if (time_now() < c->attempt_at)
+            return 0;
+        r = attempt(c);
+        if (r < 0)
+            return r;
+    }
+    watch_forget_fd(c); /* one address after the other is tried, each with a descriptor of its own */
+    r = link_step(&c->link, &flaw);
+    return r < 0 ? explain_connect(c, r, &flaw) : r;
+}
+
+/* What a connection can do now. */
+static int advance(qmp_client *c, uint64_t until)
+{
+    bool begins = false;
+    int r;
+
+    if (c->link.state != LINK_UP) {
+        r = rise(c);
+        if (r <= 0)
+            return r;
+    }
+    if (!c->session_started) {
+        session_start(&c->session);
+        c->session_started = begins = true;
+        r = handle_items(c);
+        if (r < 0 || c->dying || c->disconnect_wanted)
+            return r;
+    }
+    connection_flush(c);
+    r = receive(c, begins ? 0 : until);
+    if (r > 0)
+        connection_flush(c);
+    return r < 0 ? r : begins | r; /* it may be RUNNING without having heard anything */
 }
 
 /* What needs no connection. Returns 1 when there was something, 0. */
 static int do_wanted(qmp_client *c)
 {
-    int did = c->n_states > 0;
+    int did = c->n_states > 0 || log_pending(c);
 
     client_announce(c);
     did |= dispatch_wanted(c);
@@ -426,19 +603,16 @@ int connection_step(qmp_client *c, uint64_t until)
         return -ESHUTDOWN;
     if (c->state == QMP_IDLE)
         return did ? 1 : -ENOTCONN;
-    if (c->fd < 0 && !c->disconnect_wanted)
-        r = try_connect(c);
-    if (r >= 0 && c->fd >= 0 && !c->disconnect_wanted) {
-        connection_flush(c);
-        r = receive(c, did ? 0 : until);
-        if (r > 0)
-            connection_flush(c);
-    }
+    if (!c->disconnect_wanted)
+        r = advance(c, did ? 0 : until);
     if (c->dying)
         return -ESHUTDOWN;
-    if (r >= 0 && c->state == QMP_CONNECTING && time_now() >= c->connect_deadline)
-        r = timed_out(c);
+    if (r >= 0 && c->state == QMP_CONNECTING && c->link.state != LINK_DOWN && time_now() >= c->connect_deadline)
+        r = explain_timeout(c);
     if (r >= 0 && c->disconnect_wanted)
-        r = failure_set(&c->failure, QMP_FAILURE_DISCONNECT, -ENOTCONN, "disconnected");
-    return r < 0 ? end(c) : did | r;
+        r = connection_fail(c, QMP_FAILURE_DISCONNECT, -ENOTCONN, "disconnected");
+    if (r < 0)
+        r = end(c);
+    log_emit(c);
+    return c->dying ? -ESHUTDOWN : r < 0 ? r : did | r;
 }

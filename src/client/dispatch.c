@@ -150,6 +150,14 @@ void dispatch_close(qmp_client *c)
         listener_close(LIST_ENTRY(i, qmp_listener, of_host));
 }
 
+void dispatch_gap(qmp_client *c, bool was_running)
+{
+    struct list *i, *n;
+
+    LIST_FOREACH (i, n, &c->listeners)
+        listener_gap(LIST_ENTRY(i, qmp_listener, of_host), was_running);
+}
+
 static void let_go(qmp_client *c, qmp_listener *l)
 {
     index_remove(&c->index, &l->entries);
@@ -190,7 +198,7 @@ static int attach(qmp_client *c, qmp_listener *l)
     }
     list_append(&c->listeners, &l->of_host);
     qmp_listener_ref(l);
-    if (c->state == QMP_CONNECTING || c->state == QMP_RUNNING)
+    if (c->state == QMP_CONNECTING || c->state == QMP_RUNNING || c->again)
         listener_open(l);
     if (listener_wants_call(l)) {
         c->handlers_wanted = true; /* for what was queued before */
@@ -286,8 +294,8 @@ static void host_poll(struct listener_host *h, struct pollfd *ret, uint64_t *ret
     qmp_client *c = client_of(h);
 
     client_lock(c);
-    *ret = (struct pollfd){.fd = c->fd};
-    if (c->fd >= 0)
+    *ret = (struct pollfd){.fd = c->link.fd};
+    if (c->link.fd >= 0)
         ret->events = connection_poll_events(c);
     *ret_deadline = connection_deadline(c);
     pthread_mutex_unlock(&c->lock);

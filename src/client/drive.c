@@ -28,8 +28,10 @@ bool drive_leave(qmp_client *c)
 
     c->processing = false;
     pthread_mutex_unlock(&c->lock);
-    if (!gone)
+    if (!gone) {
+        watch_update(c);
         return false;
+    }
     if (client_is_threaded(c))
         pthread_detach(c->thread); /* this is the library's thread: nobody will join it */
     client_free(c);
@@ -121,6 +123,7 @@ int qmp_client_process(qmp_client *c)
         r = c->report; /* of an end that came about in a blocking call */
     c->report = 0;
     pthread_mutex_unlock(&c->lock);
+    watch_update(c);
     return r;
 }
 
@@ -137,12 +140,12 @@ int qmp_client_wait(qmp_client *c, uint64_t timeout)
 
 int qmp_client_get_fd(qmp_client *c)
 {
-    return client_is_threaded(c) ? -EBUSY : c->fd < 0 ? -ENOTCONN : c->fd;
+    return client_is_threaded(c) ? -EBUSY : c->link.fd < 0 ? -ENOTCONN : c->link.fd;
 }
 
 int qmp_client_get_events(qmp_client *c)
 {
-    return client_is_threaded(c) ? -EBUSY : c->fd < 0 ? -ENOTCONN : connection_poll_events(c);
+    return client_is_threaded(c) ? -EBUSY : c->link.fd < 0 ? -ENOTCONN : connection_poll_events(c);
 }
 
 int qmp_client_get_deadline(qmp_client *c, uint64_t *ret)
@@ -205,7 +208,9 @@ int qmp_client_wait_running(qmp_client *c, uint64_t timeout)
     return r;
 }
 
-int qmp_connect(qmp_client **ret, const char *address, uint64_t timeout)
+/* What qmp_connect() and qmp_accept() share. */
+static int begin_and_wait(
+    qmp_client **ret, int (*begin)(qmp_client *c, const char *address), const char *address, uint64_t timeout)
 {
     CLEANUP(qmp_client_unrefp) qmp_client *c = NULL;
     int r = qmp_client_new(&c);
@@ -213,7 +218,7 @@ int qmp_connect(qmp_client **ret, const char *address, uint64_t timeout)
     if (r >= 0)
         r = qmp_client_set_connect_timeout(c, timeout);
     if (r >= 0)
-        r = qmp_client_connect(c, address);
+        r = begin(c, address);
     if (r >= 0)
         r = qmp_client_wait_running(c, QMP_FOREVER); /* the connect timeout ends it */
     if (r < 0)
@@ -222,12 +227,24 @@ int qmp_connect(qmp_client **ret, const char *address, uint64_t timeout)
     return 0;
 }
 
+int qmp_connect(qmp_client **ret, const char *address, uint64_t timeout)
+{
+    return begin_and_wait(ret, qmp_client_connect, address, timeout);
+}
+
+int qmp_accept(qmp_client **ret, const char *address, uint64_t timeout)
+{
+    return begin_and_wait(ret, qmp_client_listen_on, address, timeout);
+}
+
 /* ---- the library's thread ---- */
 
 void drive_wake(qmp_client *c)
 {
     if (client_is_threaded(c))
         wake_set(&c->wake);
+    else
+        watch_update(c);
 }
 
 static void wait_for_work(qmp_client *c)
@@ -266,6 +283,7 @@ static void *thread_main(void *userdata)
 
 int qmp_client_start_thread(qmp_client *c)
 {
+    struct watch *watch;
     sigset_t all, before;
     int r = drive_waiting(c);
 
@@ -274,6 +292,7 @@ int qmp_client_start_thread(qmp_client *c)
     r = wake_open(&c->wake);
     if (r < 0)
         return r;
+    watch = watch_take(c);
     sigfillset(&all);
     client_lock(c);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -283,8 +302,12 @@ int qmp_client_start_thread(qmp_client *c)
     if (r < 0) {
         __atomic_store_n(&c->threaded, false, __ATOMIC_RELEASE);
         wake_close(&c->wake);
+        c->watch = TAKE(watch);
     }
     pthread_mutex_unlock(&c->lock);
+    watch_free(watch);
+    if (r < 0)
+        watch_update(c);
     return r;
 }
 

@@ -167,6 +167,12 @@ void frame_done(struct frame *f)
     buffer_done(&f->pending);
 }
 
+void frame_reset(struct frame *f)
+{
+    buffer_done(&f->pending);
+    f->handed_out = false;
+}
+
 int frame_space(struct frame *f, char *scratch, size_t scratch_size, char **ret, size_t *ret_size)
 {
     size_t room;

@@ -20,6 +20,9 @@ struct frame {
 void frame_init(struct frame *f, size_t size_max, unsigned depth_max);
 void frame_done(struct frame *f);
 
+/* Forgets the message that has begun, or the error, and frees the memory: no input may lie where frame_space() said. */
+void frame_reset(struct frame *f);
+
 /* Where to receive the next bytes: behind the pending ones if there are any, else into `scratch`. Either way the bytes
  * go to frame_next() in place. Returns 0 with room for at least one byte, -ENOMEM, -EMSGSIZE. */
 int frame_space(struct frame *f, char *scratch, size_t scratch_size, char **ret, size_t *ret_size);

@@ -647,6 +647,39 @@ static void test_rest_in_own_buffer(void)
     frame_done(&f);
 }
 
+/* Whatever was begun, handed out or refused, the next message is a message, and no memory is kept. */
+static void test_reset(void)
+{
+    static const char *const before[] = {
+        "", "{", "{\"a\": [[\"", "{\"a\\", "{\"\\", "[[[[", "[[[[[[[", "x", "{\"0123456789\": \"0123456789"};
+    const char *text, *data;
+    size_t size, text_size;
+    struct frame f;
+
+    frame_init(&f, 20, 4);
+    for (unsigned i = 0; i < ELEMENTS(before); i++) {
+        for (unsigned cut = 0; cut < 2; cut++) {
+            size = cut ? strlen(before[i]) / 2 : 0;
+            data = before[i];
+            (void)frame_next(&f, &data, &size, &text, &text_size);
+            size = strlen(before[i]) - (size_t)(data - before[i]);
+            (void)frame_next(&f, &data, &size, &text, &text_size);
+            frame_reset(&f);
+            assert_int_equal(f.pending.allocated, 0);
+            data = "{\"a\": [\"\\\"]";
+            size = strlen(data);
+            assert_int_equal(frame_next(&f, &data, &size, &text, &text_size), 0);
+            data = "\"]}";
+            size = 3;
+            assert_int_equal(frame_next(&f, &data, &size, &text, &text_size), 1);
+            assert_value(((qmp_value){text, text_size}), "{\"a\": [\"\\\"]\"]}");
+            frame_reset(&f);
+            assert_int_equal(f.pending.allocated, 0);
+        }
+    }
+    frame_done(&f);
+}
+
 /* Messages that arrive whole are handed out where they lie. */
 static void test_no_copy(void)
 {
@@ -711,6 +744,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_nothing),
     CHECK_TEST(test_end_of_input),
     CHECK_TEST(test_rest_in_own_buffer),
+    CHECK_TEST(test_reset),
     CHECK_TEST(test_no_copy),
     CHECK_TEST(test_huge),
 };

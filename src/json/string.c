@@ -276,12 +276,37 @@ size_t json_quoted_size(const char *text, size_t size)
     return n;
 }
 
+/* Eight bytes at once: their high bits; and whether one of them is below 0x20, a quote or a backslash (or a byte next
+ * to such a one is taken for it: then each is looked at by itself). */
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define HIGH_BITS EACH_BYTE(0x80)
+
+static uint64_t load_eight(const char *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+static bool needs_escapes(uint64_t word)
+{
+    uint64_t quote = word ^ EACH_BYTE('"'), backslash = word ^ EACH_BYTE('\\');
+
+    return ((word - EACH_BYTE(0x20)) | (quote - EACH_BYTE(1)) | (backslash - EACH_BYTE(1))) & ~word & HIGH_BITS;
+}
+
 size_t json_quote(char *out, const char *text, size_t size)
 {
     char *start = out;
+    size_t plain = 0;
 
     *out++ = '"';
-    for (size_t i = 0; i < size; i++) {
+    while (size - plain >= 8 && !needs_escapes(load_eight(text + plain)))
+        plain += 8;
+    memcpy(out, text, plain);
+    out += plain;
+    for (size_t i = plain; i < size; i++) {
         unsigned char byte = (unsigned char)text[i];
         char escape = escape_letter(byte);
         if (escape == 0) {
@@ -330,6 +355,9 @@ bool json_utf8_valid(const char *text, size_t size, bool refuse_noncharacters)
 
     for (size_t i = 0, n; i < size; i += n) {
         unsigned code;
+        n = 8;
+        if (size - i >= 8 && (load_eight(text + i) & HIGH_BITS) == 0)
+            continue;
         n = 1;
         if (p[i] < 0x80)
             continue;

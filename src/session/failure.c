@@ -17,24 +17,26 @@
 /* Bytes of the server that are worth reading in one line. */
 #define EXCERPT_MAX ((size_t)120)
 
-static void set(struct failure *f, enum qmp_failure kind, int error, const char *format, va_list args)
+int failure_set_v(struct failure *f, enum qmp_failure kind, int error, const char *format, va_list args)
 {
+    if (f->kind != QMP_FAILURE_NONE)
+        return f->error;
     f->kind = kind;
     f->error = error;
     if (vasprintf(&f->text, format, args) < 0)
         f->text = NULL;
+    return error;
 }
 
 int failure_set(struct failure *f, enum qmp_failure kind, int error, const char *format, ...)
 {
     va_list args;
+    int r;
 
-    if (f->kind != QMP_FAILURE_NONE)
-        return f->error;
     va_start(args, format);
-    set(f, kind, error, format, args);
+    r = failure_set_v(f, kind, error, format, args);
     va_end(args);
-    return error;
+    return r;
 }
 
 void failure_keep_bytes(struct failure *f, const char *bytes, size_t size)
@@ -56,7 +58,7 @@ int failure_set_bytes(
     if (f->kind != QMP_FAILURE_NONE)
         return f->error;
     va_start(args, format);
-    set(f, kind, error, format, args);
+    failure_set_v(f, kind, error, format, args);
     va_end(args);
 
     what = f->text;

@@ -2,6 +2,7 @@
 #ifndef SRC_SESSION_FAILURE_H
 #define SRC_SESSION_FAILURE_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include <qmp/client.h>
@@ -20,6 +21,9 @@ struct failure {
 
 /* Records the first failure; later ones are ignored. Returns f->error. */
 int failure_set(struct failure *f, enum qmp_failure kind, int error, const char *format, ...) QMP_PRINTF(4, 5);
+
+int failure_set_v(struct failure *f, enum qmp_failure kind, int error, const char *format, va_list args)
+    QMP_PRINTF(4, 0);
 
 /* As above, with the server's bytes, of which an excerpt ends up in the text, escaped, behind ": ". */
 int failure_set_bytes(struct failure *f, enum qmp_failure kind, int error, const char *bytes, size_t size,

@@ -2,6 +2,7 @@
 /* The protocol, without I/O: bytes in, items out; commands in, bytes out.
  *
  *     GREETING ──greeting──▸ NEGOTIATING ──reply──▸ RUNNING        any of them ──violation──▸ FAILED
+ *     SYNCING ──the number──▸ RUNNING ──given up──▸ SYNCING        with a guest agent
  *
  * Real servers are looser than the specification, and the session is as loose as they are: events may come before the
  * greeting and before the negotiation's reply; the first reply on a connection may be to the previous client's command;
@@ -9,47 +10,61 @@
  * twice, and forgets what was negotiated before. So every command has an id (the negotiation too), ids are unique for
  * each process and session (a random part, then a counter), and replies are matched by value. A reply that matches
  * nothing is dropped and counted; an error without an id is QEMU telling that it could not parse what it got, after
- * which nothing can be trusted.
+ * which nothing can be trusted. Where the caller negotiates, or nobody does, the session takes greetings as they come
+ * and supposes that out-of-band is on.
  *
  * In-band commands in flight are limited; the rest waits here, in order. Out-of-band ones overtake everything that has
  * not begun to be sent. A command that nobody waits for any more still occupies its place in QEMU's queue, so it stays
- * in flight until its late reply comes.
+ * in flight until its late reply comes. A caller may want a command without an id; only while it is the only one can
+ * its reply be known, so the next one waits. So does a command with descriptors, since QEMU keeps only what came last.
  *
- * It refuses to know descriptors, clocks, threads, and who waits for a command. */
+ * A guest agent works on one command at a time. It may be old enough to repeat no ids, and it is not trusted; what is
+ * under way is given up with it, and how it is then known where the answers start is in sync.c.
+ *
+ * It refuses to know descriptors, clocks, threads, and who waits for a command. How commands are written down is in
+ * compose.c. */
 
 #include "session/session.h"
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <qmp/error.h>
 
 #include "message/stream.h"
+#include "session/sync.h"
 #include "util/util.h"
-#include "json/validate.h"
 #include "json/value.h"
-
-/* "7f3a9c21d4e5-18446744073709551615", quoted, with its NUL. */
-#define ID_SIZE_MAX ((size_t)40)
 
 /* How much of an error reply ends up in a text for people. */
 #define CLASS_SHOWN_MAX ((size_t)40)
 #define DESC_SHOWN_MAX ((size_t)200)
 
-static uint64_t random_nonce(void)
+/* What each id of this session begins with: written once, copied for each. */
+static void start_ids(struct session *s)
 {
-    uint64_t nonce;
+    uint64_t random = sync_random();
+    char *p = s->id_start;
 
-    if (getentropy(&nonce, sizeof(nonce)) < 0)
-        nonce = time_now() * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)getpid();
-    return nonce & UINT64_C(0xffffffffffff);
+    *p++ = '"';
+    for (; p < s->id_start + SESSION_ID_START - 1; random >>= 4)
+        *p++ = "0123456789abcdef"[random & 15];
+    *p = '-';
 }
 
-void session_init(struct session *s, bool want_oob, size_t message_max, unsigned depth_max)
+void session_init(struct session *s, const struct session_options *o)
 {
-    *s = (struct session){.state = SESSION_GREETING, .want_oob = want_oob, .nonce = random_nonce()};
-    frame_init(&s->frame, message_max, depth_max);
+    *s = (struct session){
+        .state = o->agent ? SESSION_SYNCING : SESSION_GREETING,
+        .agent = o->agent,
+        .want_oob = o->want_oob,
+        .await_greeting = o->await_greeting,
+        .negotiates = !o->agent && o->await_greeting && o->negotiate,
+    };
+    start_ids(s);
+    if (s->agent)
+        s->sync.state = COMMAND_DONE;
+    frame_init(&s->frame, o->message_max, o->depth_max);
     list_init(&s->queued);
     list_init(&s->outgoing);
     list_init(&s->in_flight);
@@ -62,131 +77,15 @@ void session_done(struct session *s)
     failure_done(&s->failure);
 }
 
+void session_start(struct session *s)
+{
+    if (s->agent)
+        sync_start(s);
+    else if (!s->await_greeting)
+        s->state = SESSION_RUNNING;
+}
+
 /* ---- commands ---- */
-
-static const char execute[] = "{\"execute\":", exec_oob[] = "{\"exec-oob\":";
-static const char arguments_key[] = ",\"arguments\":", id_key[] = ",\"id\":", command_end[] = "}\n";
-
-static int check_json(const char *text, unsigned depth_max, qmp_value *ret)
-{
-    struct json_scan scan;
-    size_t size = strlen(text);
-    int r;
-
-    if (size > SESSION_COMMAND_MAX)
-        return -EMSGSIZE;
-    r = json_validate_for_qemu(text, size, depth_max, &scan);
-    if (r < 0)
-        return r;
-    *ret = (qmp_value){text + scan.value, scan.value_size};
-    return 0;
-}
-
-int session_check_command(const char *command, const char *arguments, const char *id, size_t *ret_size)
-{
-    size_t size = sizeof(exec_oob) + sizeof(arguments_key) + sizeof(id_key) + sizeof(command_end), n;
-    qmp_value v;
-    int r;
-
-    if (!command || command[0] == '\0')
-        return -EINVAL;
-    n = strlen(command);
-    if (n > SESSION_COMMAND_MAX)
-        return -EMSGSIZE;
-    if (!json_utf8_valid(command, n, /* refuse_noncharacters= */ true))
-        return -EINVAL;
-    size += 6 * n + 2;
-    if (arguments) {
-        r = check_json(arguments, JSON_DEPTH_MAX - 1, &v);
-        if (r < 0)
-            return r;
-        if (qmp_value_type(v) != QMP_OBJECT)
-            return -EINVAL;
-        size += v.size;
-    }
-    if (id) {
-        r = check_json(id, JSON_DEPTH_MAX - 1, &v);
-        if (r < 0)
-            return r;
-        size += v.size;
-    } else {
-        size += ID_SIZE_MAX;
-    }
-    if (size > SESSION_COMMAND_MAX)
-        return -EMSGSIZE;
-    *ret_size = size;
-    return 0;
-}
-
-static char *put(char *to, const void *text, size_t size)
-{
-    memcpy(to, text, size);
-    return to + size;
-}
-
-/* White space around an argument is the caller's business, not the wire's. */
-static char *put_json(char *to, const char *text)
-{
-    size_t size;
-
-    text += strspn(text, " \t\r\n");
-    size = strlen(text);
-    while (strchr(" \t\r\n", text[size - 1]))
-        size--;
-    return put(to, text, size);
-}
-
-static char *put_hex(char *to, uint64_t value, unsigned n_digits)
-{
-    for (unsigned i = n_digits; i-- > 0; value >>= 4)
-        to[i] = "0123456789abcdef"[value & 15];
-    return to + n_digits;
-}
-
-static char *put_decimal(char *to, uint64_t value)
-{
-    char digits[20];
-    size_t n = 0;
-
-    do {
-        digits[sizeof(digits) - ++n] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    return put(to, digits + sizeof(digits) - n, n);
-}
-
-static char *put_own_id(struct session *s, char *to)
-{
-    *to++ = '"';
-    to = put_hex(to, s->nonce, 12);
-    *to++ = '-';
-    to = put_decimal(to, ++s->counter);
-    *to++ = '"';
-    return to;
-}
-
-void session_compose_command(struct session *s, struct session_command *c, char *buffer, const char *command,
-    const char *arguments, const char *id, bool oob)
-{
-    char *p = buffer, *id_start;
-
-    p = oob ? put(p, exec_oob, sizeof(exec_oob) - 1) : put(p, execute, sizeof(execute) - 1);
-    p += json_quote(p, command, strlen(command));
-    if (arguments)
-        p = put_json(put(p, arguments_key, sizeof(arguments_key) - 1), arguments);
-    p = id_start = put(p, id_key, sizeof(id_key) - 1);
-    p = id ? put_json(p, id) : put_own_id(s, p);
-    *c = (struct session_command){
-        .state = COMMAND_NEW,
-        .oob = oob,
-        .own_id = !id,
-        .text = buffer,
-        .id = {id_start, (size_t)(p - id_start)},
-    };
-    list_init(&c->link);
-    p = put(p, command_end, sizeof(command_end) - 1);
-    c->size = (size_t)(p - buffer);
-}
 
 static bool id_equal(qmp_value a, qmp_value b)
 {
@@ -200,28 +99,29 @@ static struct session_command *find(struct list *head, qmp_value id)
     LIST_FOREACH (i, n, head) {
         struct session_command *c = LIST_ENTRY(i, struct session_command, link);
 
-        if (id_equal(c->id, id))
+        if (c->id.text && id_equal(c->id, id))
             return c;
     }
     return NULL;
 }
 
-static unsigned in_band_max(const struct session *s)
+static bool may_be_oob(const struct session *s)
 {
-    return s->has_oob ? SESSION_IN_BAND_MAX_WITH_OOB : SESSION_IN_BAND_MAX;
+    return s->has_oob || !(s->negotiates || s->agent);
 }
 
-/* Lets held-back commands go as far as the limit allows. */
-static void release(struct session *s)
+static unsigned in_band_max(const struct session *s)
 {
-    while (!list_empty(&s->queued) && s->n_in_band < in_band_max(s)) {
-        struct session_command *c = LIST_ENTRY(s->queued.next, struct session_command, link);
+    if (s->agent)
+        return s->state == SESSION_RUNNING ? 1 : 0;
+    return may_be_oob(s) ? SESSION_IN_BAND_MAX_WITH_OOB : SESSION_IN_BAND_MAX;
+}
 
-        list_remove(&c->link);
-        list_append(&s->outgoing, &c->link);
-        c->state = COMMAND_OUTGOING;
-        s->n_in_band++;
-    }
+static bool may_go(const struct session *s, const struct session_command *c)
+{
+    if (!c->oob && s->n_in_band >= in_band_max(s))
+        return false;
+    return !(s->id_less && !c->id.text) && !(s->with_fds && c->n_fds > 0);
 }
 
 /* Ahead of every in-band command of which no byte is out: those are at the end, and few. */
@@ -237,35 +137,88 @@ static void overtake(struct session *s, struct session_command *c)
         i = i->prev;
     }
     list_append(i->next, &c->link); /* before the next one, behind i */
+}
+
+static void go(struct session *s, struct session_command *c)
+{
+    list_remove(&c->link);
     c->state = COMMAND_OUTGOING;
+    if (c->oob) {
+        overtake(s, c);
+    } else {
+        list_append(&s->outgoing, &c->link);
+        s->n_in_band++;
+    }
+    if (!c->id.text)
+        s->id_less = c;
+    if (c->n_fds > 0)
+        s->with_fds = c;
+    if (c->only_errors)
+        sync_follow(s);
+}
+
+/* Out of wherever it is, and its place is free. */
+static void leave(struct session *s, struct session_command *c)
+{
+    list_remove(&c->link);
+    if (c->state != COMMAND_QUEUED && !c->oob)
+        s->n_in_band--;
+    c->state = COMMAND_DONE;
+    if (s->id_less == c)
+        s->id_less = NULL;
+    if (s->with_fds == c)
+        s->with_fds = NULL;
+}
+
+/* Lets held-back commands go as far as the limits allow. */
+static void release(struct session *s)
+{
+    struct list *i, *n;
+
+    LIST_FOREACH (i, n, &s->queued) {
+        struct session_command *c = LIST_ENTRY(i, struct session_command, link);
+
+        if (may_go(s, c))
+            go(s, c);
+        else if (!c->oob)
+            break;
+    }
+}
+
+/* The first in-band one; the end if there is none. */
+static struct list *behind_oob(struct list *queued)
+{
+    struct list *i = queued->next;
+
+    while (i != queued && LIST_ENTRY(i, struct session_command, link)->oob)
+        i = i->next;
+    return i;
 }
 
 int session_submit(struct session *s, struct session_command *c)
 {
-    if (c->oob && !s->has_oob)
+    if (c->oob && !may_be_oob(s))
         return -EOPNOTSUPP;
     if (!c->own_id && (find(&s->queued, c->id) || find(&s->outgoing, c->id) || find(&s->in_flight, c->id)))
         return -EEXIST;
-    if (c->oob) {
-        overtake(s, c);
-    } else {
-        list_append(&s->queued, &c->link);
-        c->state = COMMAND_QUEUED;
-        release(s);
-    }
+    list_append(c->oob ? behind_oob(&s->queued) : &s->queued, &c->link);
+    c->state = COMMAND_QUEUED;
+    release(s);
     return 0;
 }
 
 bool session_forget(struct session *s, struct session_command *c)
 {
-    if (c->state == COMMAND_OUTGOING && c->sent == 0) {
-        if (!c->oob)
-            s->n_in_band--;
-    } else if (c->state != COMMAND_QUEUED) {
+    bool queued = c->state == COMMAND_QUEUED, outgoing = c->state == COMMAND_OUTGOING;
+    bool unsent = queued || (outgoing && c->sent == 0);
+
+    if (!unsent && !(s->agent && (outgoing || c->state == COMMAND_IN_FLIGHT)))
         return false;
-    }
-    list_remove(&c->link);
-    c->state = COMMAND_DONE;
+    leave(s, c);
+    if (!unsent && s->state != SESSION_FAILED)
+        sync_start(s);
+    else if (outgoing && c->only_errors)
+        sync_drop(s);
     release(s);
     return true;
 }
@@ -284,6 +237,7 @@ struct session_command *session_take_command(struct session *s)
                 return c;
         }
     }
+    s->owes_line_end = false;
     return NULL;
 }
 
@@ -291,8 +245,15 @@ struct session_command *session_take_command(struct session *s)
 
 int session_space(struct session *s, char *scratch, size_t scratch_size, char **ret, size_t *ret_size)
 {
-    int r = frame_space(&s->frame, scratch, scratch_size, ret, ret_size);
+    int r;
 
+    if (s->agent) {
+        /* Never where the frame may have to be reset. */
+        *ret = scratch;
+        *ret_size = scratch_size;
+        return 0;
+    }
+    r = frame_space(&s->frame, scratch, scratch_size, ret, ret_size);
     if (r < 0)
         failure_set(&s->failure, QMP_FAILURE_MEMORY, r, "no memory to receive a message of more than %zu bytes",
             frame_pending(&s->frame));
@@ -301,6 +262,10 @@ int session_space(struct session *s, char *scratch, size_t scratch_size, char **
 
 void session_feed(struct session *s, const char *data, size_t size)
 {
+    if (s->agent) {
+        sync_cut(s, data, size);
+        return;
+    }
     s->input = data;
     s->input_size = size;
 }
@@ -329,12 +294,13 @@ static int complaint(struct session *s, enum qmp_failure kind, const qmp_message
 static void negotiate(struct session *s)
 {
     struct session_command *c = &s->negotiations[s->n_negotiations];
+    struct session_request request = {
+        .command = "qmp_capabilities",
+        .arguments = s->has_oob ? "{\"enable\":[\"oob\"]}" : NULL,
+    };
 
-    session_compose_command(s, c, s->negotiation_texts[s->n_negotiations], "qmp_capabilities",
-        s->has_oob ? "{\"enable\":[\"oob\"]}" : NULL, /* id= */ NULL, /* oob= */ false);
-    list_append(&s->outgoing, &c->link);
-    c->state = COMMAND_OUTGOING;
-    s->n_in_band++;
+    session_compose(s, c, s->negotiation_texts[s->n_negotiations], &request);
+    go(s, c);
     s->n_negotiations++;
     s->state = SESSION_NEGOTIATING;
 }
@@ -350,16 +316,28 @@ static bool offers(qmp_value capabilities, const char *capability)
     return false;
 }
 
-static int on_greeting(struct session *s, qmp_message *m)
+static int running(struct session *s, struct session_item *ret)
+{
+    s->state = SESSION_RUNNING;
+    s->announced = true;
+    release(s);
+    *ret = (struct session_item){.kind = ITEM_RUNNING};
+    return 1;
+}
+
+/* Returns 1 and an item, 0 for none, negative; so do the next ones. */
+static int on_greeting(struct session *s, qmp_message *m, struct session_item *ret)
 {
     qmp_value root = qmp_message_root(m), capabilities = qmp_value_path(root, "QMP.capabilities");
 
-    if (s->state == SESSION_RUNNING || s->n_negotiations == SESSION_NEGOTIATIONS_MAX)
+    if (s->negotiates && (s->state == SESSION_RUNNING || s->n_negotiations == SESSION_NEGOTIATIONS_MAX))
         return violation(s, QMP_FAILURE_BAD_GREETING, m, "the server greeted again");
     if (qmp_value_type(qmp_value_path(root, "QMP.version")) != QMP_OBJECT || qmp_value_type(capabilities) != QMP_ARRAY)
         return violation(s, QMP_FAILURE_BAD_GREETING, m, "the server's greeting has no version or no capabilities");
     qmp_message_unref(s->greeting);
     s->greeting = qmp_message_ref(m);
+    if (!s->negotiates)
+        return s->state == SESSION_GREETING ? running(s, ret) : 0;
     s->has_oob = s->want_oob && offers(capabilities, "oob");
     negotiate(s);
     return 0;
@@ -374,29 +352,48 @@ static int on_negotiated(struct session *s, const qmp_message *m, struct session
         return 0;
     if (!s->negotiated)
         return complaint(s, QMP_FAILURE_NEGOTIATION, m, "the server refused the negotiation");
-    s->state = SESSION_RUNNING;
-    release(s);
-    *ret = (struct session_item){.kind = ITEM_RUNNING};
-    return 1;
+    return running(s, ret);
 }
 
-/* Returns 1 and an item, 0 for none, negative. */
+/* The one that an agent is working on; its question aside, which is always behind. */
+static struct session_command *agents_command(const struct session *s)
+{
+    struct session_command *c = LIST_ENTRY(s->in_flight.next, struct session_command, link);
+
+    return list_empty(&s->in_flight) || c == &s->sync ? NULL : c;
+}
+
+static struct session_command *addressee(struct session *s, qmp_value id)
+{
+    if (id.text)
+        return find(&s->in_flight, id);
+    if (s->agent)
+        return agents_command(s);
+    return s->id_less && s->id_less->state == COMMAND_IN_FLIGHT ? s->id_less : NULL;
+}
+
+static int on_stray(struct session *s, const qmp_message *m, qmp_value id)
+{
+    if (!id.text && qmp_message_kind(m) == QMP_ERROR) {
+        if (!s->agent)
+            return complaint(s, QMP_FAILURE_SERVER_PARSE, m, "the server could not parse what it was sent");
+        if (s->sync.state == COMMAND_IN_FLIGHT)
+            sync_start(s); /* that was its answer, and no other will come */
+    }
+    s->strays++;
+    if (s->tap)
+        s->tap->stray(s->tap->userdata, m);
+    return 0;
+}
+
 static int on_reply(struct session *s, qmp_message *m, struct session_item *ret)
 {
     qmp_value id = message_id(m);
-    struct session_command *c;
+    struct session_command *c = addressee(s, id);
 
-    if (!id.text && qmp_message_kind(m) == QMP_ERROR)
-        return complaint(s, QMP_FAILURE_SERVER_PARSE, m, "the server could not parse what it was sent");
-    c = id.text ? find(&s->in_flight, id) : NULL;
-    if (!c) {
-        s->strays++;
-        return 0;
-    }
-    list_remove(&c->link);
-    c->state = COMMAND_DONE;
-    if (!c->oob)
-        s->n_in_band--;
+    if (!c)
+        return on_stray(s, m, id);
+    leave(s, c);
     if (session_owns(s, c))
         return on_negotiated(s, m, ret);
     release(s);
@@ -409,13 +406,19 @@ static int on_message(struct session *s, qmp_message *message, struct session_it
 {
     CLEANUP(qmp_message_unrefp) qmp_message *m = message;
 
+    if (s->tap)
+        s->tap->received(s->tap->userdata, m);
     switch (qmp_message_kind(m)) {
     case QMP_EVENT:
+        if (s->agent)
+            return violation(s, QMP_FAILURE_UNEXPECTED_TYPE, m, "the guest agent sent an event");
         message_set_sequence(m, ++s->events);
         *ret = (struct session_item){.kind = ITEM_EVENT, .message = TAKE(m)};
         return 1;
     case QMP_GREETING:
-        return on_greeting(s, m);
+        if (s->agent)
+            return violation(s, QMP_FAILURE_UNEXPECTED_TYPE, m, "the guest agent sent a greeting");
+        return on_greeting(s, m, ret);
     default:
         return on_reply(s, m, ret);
     }
@@ -442,22 +445,72 @@ static int refuse(struct session *s, int error, const struct stream_flaw *flaw)
     }
 }
 
+/* The agent's answer: it is where we are, and if it has a command, there was nothing to complain of. */
+static int on_synced(struct session *s, struct session_item *ret)
+{
+    struct session_command *c = agents_command(s);
+
+    sync_drop(s);
+    if (!s->announced)
+        return running(s, ret);
+    s->state = SESSION_RUNNING;
+    if (c)
+        leave(s, c);
+    release(s);
+    *ret = (struct session_item){.kind = ITEM_REPLY, .command = c};
+    return c ? 1 : 0;
+}
+
+/* What is behind a 0xFF: a message, or what stream_next() says instead. Takes the message over. */
+static int on_searched(struct session *s, int error, qmp_message *message, struct session_item *ret)
+{
+    CLEANUP(qmp_message_unrefp) qmp_message *m = message;
+
+    if (error == -ENOMEM)
+        return refuse(s, error, /* flaw= */ NULL);
+    if (error >= 0)
+        return sync_on_message(s, m) ? on_synced(s, ret) : 0;
+    sync_search(s);
+    return 0;
+}
+
 int session_next(struct session *s, struct session_item *ret)
 {
     int r = s->failure.error;
 
+    if (r == 0 && s->state == SESSION_RUNNING && !s->announced)
+        return running(s, ret);
     while (r == 0) {
-        CLEANUP(qmp_message_unrefp) qmp_message *m = NULL;
+        qmp_message *m = NULL;
         struct stream_flaw flaw;
 
+        if (s->skipping) {
+            s->input += s->input_size;
+            s->input_size = 0;
+        }
         r = stream_next(&s->frame, &s->input, &s->input_size, &m, &flaw);
-        if (r == 0)
+        if (r > 0 && s->state != SESSION_SYNCING)
+            r = on_message(s, m, ret);
+        else if (r == 0 && s->beyond_size == 0)
             return 0;
-        r = r < 0 ? refuse(s, r, &flaw) : on_message(s, TAKE(m), ret);
+        else if (r == 0)
+            sync_on_reset(s);
+        else
+            r = s->state == SESSION_SYNCING ? on_searched(s, r, m, ret) : refuse(s, r, &flaw);
     }
     if (r < 0)
         s->state = SESSION_FAILED;
     return r;
+}
+
+/* An agent that goes without complaining of a command that answers only errors has executed it. Behind a 0xFF the
+ * complaint can come no more. */
+static void note_silence(struct session *s)
+{
+    struct session_command *c = s->agent && s->state != SESSION_FAILED ? agents_command(s) : NULL;
+
+    if (c)
+        c->silent_success = c->only_errors && (s->state == SESSION_SYNCING || frame_pending(&s->frame) == 0);
 }
 
 int session_hang_up(struct session *s, int error)
@@ -465,12 +518,14 @@ int session_hang_up(struct session *s, int error)
     static const char *const when[] = {
         [SESSION_GREETING] = " before its greeting",
         [SESSION_NEGOTIATING] = " during the negotiation",
+        [SESSION_SYNCING] = " during the synchronisation",
         [SESSION_RUNNING] = "",
         [SESSION_FAILED] = "",
     };
     const char *phase = when[s->state];
     size_t pending = frame_pending(&s->frame);
 
+    note_silence(s);
     s->state = SESSION_FAILED;
     if (error < 0 && error != -ECONNRESET && error != -EPIPE)
         return failure_set(
@@ -484,12 +539,13 @@ int session_hang_up(struct session *s, int error)
 
 /* ---- output ---- */
 
-/* A command is out when its object is: servers act on it, and may answer, before the line ends. */
-size_t session_output(struct session *s, struct iovec *iov, size_t n)
+size_t session_output(struct session *s, struct iovec *iov, size_t n, const int **ret_fds, size_t *ret_n_fds)
 {
     struct list *i, *next;
     size_t filled = 0;
 
+    *ret_fds = NULL;
+    *ret_n_fds = 0;
     if (s->owes_line_end && n > 0) {
         iov[filled].iov_base = (char *)(uintptr_t) "\n";
         iov[filled++].iov_len = 1;
@@ -497,8 +553,12 @@ size_t session_output(struct session *s, struct iovec *iov, size_t n)
     LIST_FOREACH (i, next, &s->outgoing) {
         struct session_command *c = LIST_ENTRY(i, struct session_command, link);
 
-        if (filled == n)
+        if (filled == n || (c->n_fds > 0 && filled > 0))
             break;
+        if (c->n_fds > 0) {
+            *ret_fds = c->fds;
+            *ret_n_fds = c->n_fds;
+        }
         iov[filled].iov_base = (char *)(uintptr_t)c->text + c->sent;
         iov[filled].iov_len = c->size - c->sent;
         filled++;
@@ -506,6 +566,7 @@ size_t session_output(struct session *s, struct iovec *iov, size_t n)
     return filled;
 }
 
+/* A command is out when its object is: servers act on it, and may answer, before the line ends. */
 void session_sent(struct session *s, size_t size)
 {
     if (s->owes_line_end && size > 0) {
@@ -517,6 +578,7 @@ void session_sent(struct session *s, size_t size)
         size_t part = MIN(size, c->size - c->sent);
 
         c->sent += part;
+        c->n_fds = 0;
         size -= part;
         if (c->sent < c->size - 1)
             return;
@@ -525,5 +587,7 @@ void session_sent(struct session *s, size_t size)
         list_remove(&c->link);
         list_append(&s->in_flight, &c->link);
         c->state = COMMAND_IN_FLIGHT;
+        if (s->tap)
+            s->tap->sent(s->tap->userdata, c);
     }
 }

@@ -25,7 +25,35 @@
 /* The largest command, as QEMU's own parser. */
 #define SESSION_COMMAND_MAX ((size_t)64 << 20)
 
-enum session_state { SESSION_GREETING, SESSION_NEGOTIATING, SESSION_RUNNING, SESSION_FAILED };
+/* The library's own commands, as sent: qmp_capabilities with everything and the longest id, and the agent's
+ * synchronisation. */
+#define SESSION_NEGOTIATION_TEXT_MAX 112u
+#define SESSION_SYNC_TEXT_MAX 128u
+
+/* SYNCING is an agent's: before it is running, and whenever a command was given up that the agent has. Commands wait.
+ */
+enum session_state { SESSION_GREETING, SESSION_NEGOTIATING, SESSION_SYNCING, SESSION_RUNNING, SESSION_FAILED };
+
+/* For one connection. */
+struct session_options {
+    bool agent;          /* the guest agent's dialect; what follows up to the limits is a monitor's */
+    bool want_oob;       /* negotiate it where it is offered */
+    bool await_greeting; /* else the session is running at once */
+    bool negotiate;      /* else it is running once greeted, and out-of-band is the caller's business */
+    size_t message_max;
+    unsigned depth_max;
+};
+
+/* What is asked for: a name with arguments and an id, or a ready-made text. A text excludes the other three and `oob`,
+ * no_id excludes an id, out-of-band excludes descriptors. */
+struct session_request {
+    const char *command, *arguments, *id;
+    const char *text; /* any object; it gets an id when it has none, and is out-of-band with an "exec-oob" */
+    bool oob, no_id;
+    bool only_errors; /* success is silent; without a meaning but for an agent, some of whose commands always are so */
+    int *fds;         /* go with the command's first byte; the caller's memory and descriptors */
+    unsigned n_fds;
+};
 
 enum session_command_state { COMMAND_NEW, COMMAND_QUEUED, COMMAND_OUTGOING, COMMAND_IN_FLIGHT, COMMAND_DONE };
 
@@ -33,61 +61,94 @@ enum session_command_state { COMMAND_NEW, COMMAND_QUEUED, COMMAND_OUTGOING, COMM
 struct session_command {
     struct list link;
     enum session_command_state state;
-    bool oob, own_id;
+    bool oob, own_id, only_errors;
+    bool silent_success; /* from session_take_command(): the agent had it, and went without complaining */
     const char *text;
     size_t size, sent;
-    qmp_value id; /* in the text */
+    qmp_value id; /* in the text; absent: none */
+    int *fds;
+    unsigned n_fds; /* 0 once they are sent */
 };
+
+/* Is shown whatever goes over the wire, while the session is at work: it may look and take notes, and call nothing. */
+struct session_tap {
+    void (*received)(void *userdata, const qmp_message *m);
+    void (*sent)(void *userdata, const struct session_command *c);
+    void (*stray)(void *userdata, const qmp_message *m); /* a reply that nobody waits for */
+    void *userdata;
+};
+
+#define SESSION_ID_START 14u
 
 struct session {
     enum session_state state;
-    bool want_oob, has_oob;
+    const struct session_tap *tap; /* NULL: nobody is curious */
+    bool agent, want_oob, await_greeting, negotiates;
+    bool has_oob;   /* negotiated by us */
+    bool announced; /* ITEM_RUNNING was handed out */
+    bool skipping;  /* SYNCING: nothing counts up to the next 0xFF */
     struct frame frame;
     const char *input;
-    size_t input_size;
-    qmp_message *greeting;
+    size_t input_size, beyond_size; /* an agent's: input_size goes up to a 0xFF, beyond_size from there on */
+    qmp_message *greeting;          /* the latest */
 
-    uint64_t nonce, counter; /* of ids */
-    struct list queued;      /* held back; out-of-band ones are never here */
-    struct list outgoing;    /* being sent, the first one perhaps in part */
-    struct list in_flight;   /* sent, not answered */
-    bool owes_line_end;      /* of the last command that is in flight */
-    unsigned n_in_band;      /* outgoing and in flight */
-    struct session_command negotiations[SESSION_NEGOTIATIONS_MAX];
-    char negotiation_texts[SESSION_NEGOTIATIONS_MAX][128];
-    unsigned n_negotiations, n_negotiations_answered;
-    bool negotiated;
+    char id_start[SESSION_ID_START]; /* "7f3a9c21d4e5- with its quote, no NUL: each id's, random for each session */
+    uint64_t counter;                /* and what follows in it */
+    struct list queued;              /* held back; out-of-band ones are here only without an id, and in front */
+    struct list outgoing;            /* being sent, the first one perhaps in part */
+    struct list in_flight;           /* sent, not answered */
+    bool owes_line_end;              /* of the last command that is in flight */
+    unsigned n_in_band;              /* outgoing and in flight */
+    struct session_command *id_less, *with_fds; /* outgoing or in flight; NULL: none. The agent's question aside */
+    union {
+        struct { /* a monitor's */
+            struct session_command negotiations[SESSION_NEGOTIATIONS_MAX];
+            char negotiation_texts[SESSION_NEGOTIATIONS_MAX][SESSION_NEGOTIATION_TEXT_MAX];
+            unsigned n_negotiations, n_negotiations_answered;
+            bool negotiated;
+        };
+        struct {                         /* an agent's */
+            struct session_command sync; /* the question; done when there is none */
+            char sync_text[SESSION_SYNC_TEXT_MAX];
+            uint64_t sync_number;
+        };
+    };
 
     uint64_t events, strays;
     struct failure failure;
 };
 
-void session_init(struct session *s, bool want_oob, size_t message_max, unsigned depth_max);
+void session_init(struct session *s, const struct session_options *o);
 /* The commands must have been taken out before. */
 void session_done(struct session *s);
+/* The transport is up: there may be output, and an item, without any input. */
+void session_start(struct session *s);
 
-/* Commands. Composing validates: returns 0 and the size that session_compose_command() needs at most; -EINVAL,
- * -EBADMSG, -ELOOP, -EMSGSIZE. */
-int session_check_command(const char *command, const char *arguments, const char *id, size_t *ret_size);
-void session_compose_command(struct session *s, struct session_command *c, char *buffer, const char *command,
-    const char *arguments, const char *id, bool oob);
-/* Returns 0; -EOPNOTSUPP when it is out-of-band and that is not negotiated; -EEXIST when its id is in use. */
+/* Commands. Checking returns 0 and the size that session_compose() needs at most; -EINVAL, -EBADMSG, -ELOOP, -EMSGSIZE,
+ * -ENOMEM. */
+int session_check(const struct session_request *request, size_t *ret_size);
+void session_compose(struct session *s, struct session_command *c, char *buffer, const struct session_request *request);
+/* Returns 0; -EOPNOTSUPP when it is out-of-band and that was not negotiated though we negotiate, or never is; -EEXIST
+ * when its id is in use. Of commands without an id, of those with descriptors, and of an agent's, one is under way at a
+ * time; others wait, in order. */
 int session_submit(struct session *s, struct session_command *c);
-/* Nobody waits for the reply any more. Returns true when the session has let go of the command (it was never sent),
- * false when the session still needs it to know the late reply. */
+/* Nobody waits for the reply any more. Returns true when the session has let go of the command: it was not sent yet, or
+ * it was an agent's, with which the session then synchronises again. Returns false when the session still needs the
+ * command to know its late reply. */
 bool session_forget(struct session *s, struct session_command *c);
-/* Takes any one command out, for the end of the connection; NULL when there is none left. */
+/* Takes any one command out, for the end of the connection; NULL when there is none left. With silent_success it has
+ * succeeded without a reply, else it was interrupted. */
 struct session_command *session_take_command(struct session *s);
 
-/* Input: session_space() says where to receive, session_feed() takes what came, then session_next() until it returns 0.
- */
+/* Input: session_space() says where to receive, session_feed() takes what came, then session_next() until it returns 0;
+ * that also after session_start(). */
 int session_space(struct session *s, char *scratch, size_t scratch_size, char **ret, size_t *ret_size);
 void session_feed(struct session *s, const char *data, size_t size);
 
 enum session_item_kind {
-    ITEM_RUNNING, /* negotiated */
+    ITEM_RUNNING, /* negotiated, or whatever else there was to wait for; once */
     ITEM_EVENT,   /* `message`, the caller's */
-    ITEM_REPLY,   /* `message`, the caller's, to `command`, which is the caller's again */
+    ITEM_REPLY,   /* `message`, the caller's, to `command`, which is the caller's again; NULL: silent success */
 };
 
 struct session_item {
@@ -103,14 +164,16 @@ int session_next(struct session *s, struct session_item *ret);
  * its errno. */
 int session_hang_up(struct session *s, int error);
 
-/* Output: what is to be sent next. Returns how many of the n vectors are filled. */
-size_t session_output(struct session *s, struct iovec *iov, size_t n);
+/* Output: what is to be sent next. Returns how many of the n vectors are filled, and the descriptors that go with the
+ * first byte (none: NULL, 0): whoever sends them closes them, once anything of it is sent. session_sent() then sets the
+ * command's n_fds to 0. */
+size_t session_output(struct session *s, struct iovec *iov, size_t n, const int **ret_fds, size_t *ret_n_fds);
 void session_sent(struct session *s, size_t size);
 
 /* Whether a command is the session's own, not the caller's. */
 static inline bool session_owns(const struct session *s, const struct session_command *c)
 {
-    return c >= s->negotiations && c < s->negotiations + SESSION_NEGOTIATIONS_MAX;
+    return (c >= s->negotiations && c < s->negotiations + SESSION_NEGOTIATIONS_MAX) || c == &s->sync;
 }
 
 static inline bool session_wants_output(const struct session *s)

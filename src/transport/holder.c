@@ -73,21 +73,21 @@ static struct diag_socket parse_socket(struct nlmsghdr *h)
 }
 
 /* `file`: the inode of the socket that is at the path now. A former server may still serve who found it there. */
-static bool is_at(const struct diag_socket *s, const struct address *a, ino_t file)
+static bool is_at(const struct diag_socket *s, const struct sockaddr_un *un, socklen_t un_size, ino_t file)
 {
-    size_t size = a->size - offsetof(struct sockaddr_un, sun_path);
+    size_t size = un_size - offsetof(struct sockaddr_un, sun_path);
 
-    if (!s->name || size == 0)
+    if (!s->name)
         return false;
-    if (a->un.sun_path[0] == '\0')
-        return s->name_size == size && memcmp(s->name, a->un.sun_path, size) == 0;
+    if (un->sun_path[0] == '\0')
+        return s->name_size == size && memcmp(s->name, un->sun_path, size) == 0;
     /* A path is listed with its NUL by some kernels and without it by others. */
-    return s->file == (uint32_t)file && strnlen(s->name, s->name_size) == strnlen(a->un.sun_path, size) &&
-           memcmp(s->name, a->un.sun_path, strnlen(a->un.sun_path, size)) == 0;
+    return s->file == (uint32_t)file && strnlen(s->name, s->name_size) == strnlen(un->sun_path, size) &&
+           memcmp(s->name, un->sun_path, strnlen(un->sun_path, size)) == 0;
 }
 
 /* The inode of a peer of an accepted socket at the address that is not `own`; 0 for none. */
-static uint32_t find_peer(const struct address *a, ino_t file, ino_t own)
+static uint32_t find_peer(const struct sockaddr_un *un, socklen_t size, ino_t file, ino_t own)
 {
     char buffer[DIAG_BUFFER_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
     int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -108,7 +108,7 @@ static uint32_t find_peer(const struct address *a, ino_t file, ino_t own)
                 break;
             }
             s = parse_socket(h);
-            if (is_at(&s, a, file) && s.peer != 0 && s.peer != own)
+            if (is_at(&s, un, size, file) && s.peer != 0 && s.peer != own)
                 found = s.peer;
         }
     }
@@ -117,10 +117,18 @@ static uint32_t find_peer(const struct address *a, ino_t file, ino_t own)
     return found;
 }
 
+/* Field 22 of /proc/PID/stat; `state` is field 3. */
+static uint64_t start_of(const char *state)
+{
+    for (unsigned field = 3; state && field < 22; field++)
+        state = strchr(state + 1, ' ');
+    return state ? strtoull(state, NULL, 10) : 0;
+}
+
 /* Reads "PID (NAME) S …". */
 static void describe(pid_t pid, struct process *ret)
 {
-    char path[64], text[256], *start, *end;
+    char path[64], text[512], *start, *end;
     ssize_t n;
     int fd;
 
@@ -140,6 +148,7 @@ static void describe(pid_t pid, struct process *ret)
     *end = '\0';
     snprintf(ret->name, sizeof(ret->name), "%s", start + 1);
     ret->state = end[2];
+    ret->started = start_of(end + 2);
 }
 
 static bool has_open(const char *pid, const char *link)
@@ -178,19 +187,21 @@ static pid_t find_process(uint32_t inode)
     return pid;
 }
 
-bool holder_find(const struct address *a, int fd, struct process *ret)
+bool holder_find(const struct sockaddr_un *un, socklen_t size, int fd, struct process *ret)
 {
-    char path[sizeof(a->un.sun_path) + 1] = ""; /* a path that fills the address has no NUL of its own */
+    char path[sizeof(un->sun_path) + 1] = ""; /* a path that fills the address has no NUL of its own */
     struct stat file = {0}, own = {0};
     uint32_t peer;
     pid_t pid;
 
-    memcpy(path, a->un.sun_path, sizeof(a->un.sun_path));
+    if (size <= offsetof(struct sockaddr_un, sun_path))
+        return false;
+    memcpy(path, un->sun_path, sizeof(un->sun_path));
     if (path[0] != '\0' && stat(path, &file) < 0)
         return false;
     if (fd >= 0)
         fstat(fd, &own);
-    peer = find_peer(a, file.st_ino, own.st_ino);
+    peer = find_peer(un, size, file.st_ino, own.st_ino);
     if (peer == 0)
         return false;
     *ret = (struct process){0};
@@ -213,9 +224,10 @@ bool holder_server(int fd, struct process *ret)
 
 #else
 
-bool holder_find(const struct address *a, int fd, struct process *ret)
+bool holder_find(const struct sockaddr_un *un, socklen_t size, int fd, struct process *ret)
 {
-    (void)a;
+    (void)un;
+    (void)size;
     (void)fd;
     (void)ret;
     return false;

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "transport/address.h"
 #include "transport/holder.h"
 
 #ifdef __linux__
@@ -99,10 +100,17 @@ static void child_end(struct child *c)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static int dial(const struct address *a)
+{
+    bool connected;
+
+    return socket_connect((const struct sockaddr *)(const void *)&a->unix_.un, a->unix_.size, &connected);
+}
+
 static int part_connect(const struct address *a, const char *name)
 {
     (void)name;
-    return socket_connect(a);
+    return dial(a);
 }
 
 /* A connection, and the same twice, in a process that has much else open. */
@@ -172,7 +180,7 @@ static int new_server(const struct address *a)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (const struct sockaddr *)(const void *)&a->un, a->size), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)(const void *)&a->unix_.un, a->unix_.size), 0);
     assert_int_equal(listen(fd, 8), 0);
     return fd;
 }
@@ -187,7 +195,7 @@ static int take_connection(int server)
 
 static int connect_to(const struct address *a)
 {
-    int fd = socket_connect(a);
+    int fd = dial(a);
 
     assert_true(fd >= 0);
     return fd;
@@ -233,7 +241,7 @@ static void assert_held_by(const struct address *a, int fd, const struct child *
     struct process p;
 
     memset(&p, 0xff, sizeof(p));
-    assert_true(holder_find(a, fd, &p));
+    assert_true(holder_find(&a->unix_.un, a->unix_.size, fd, &p));
     assert_int_equal(p.pid, c->pid);
     assert_string_equal(p.name, name);
     assert_true(p.state == 'S' || p.state == 'R');
@@ -245,7 +253,7 @@ static void assert_held_by_nobody(const struct address *a, int fd)
 
     memset(&p, 0x5a, sizeof(p));
     before = p;
-    assert_false(holder_find(a, fd, &p));
+    assert_false(holder_find(&a->unix_.un, a->unix_.size, fd, &p));
     assert_memory_equal(&p, &before, sizeof(p));
 }
 
@@ -350,7 +358,7 @@ static void test_ourselves(void **state)
     first = connect_to(&a);
     held = take_connection(server);
     own = connect_to(&a);
-    assert_true(holder_find(&a, own, &p));
+    assert_true(holder_find(&a.unix_.un, a.unix_.size, own, &p));
     assert_int_equal(p.pid, getpid());
     close(own);
     close(first);
@@ -362,10 +370,13 @@ static void test_ourselves(void **state)
 
 static void test_nobody(void **state)
 {
-    struct address a = at("socket"), nothing = at("nothing");
+    struct address a = at("socket"), nothing = at("nothing"), unnamed = {.kind = ADDRESS_UNIX};
     int server = new_server(&a), own;
 
     (void)state;
+    assert_held_by_nobody(&unnamed, -1);
+    unnamed.unix_.size = sizeof(sa_family_t);
+    assert_held_by_nobody(&unnamed, -1);
     assert_held_by_nobody(&a, -1);
     assert_held_by_nobody(&nothing, -1);
     own = connect_to(&a);
@@ -436,7 +447,7 @@ static void test_former_server(void **state)
     c = child_start(part_connect, &a, "of the former");
     held = take_connection(former);
     assert_held_by(&a, -1, &c, "of the former");
-    assert_int_equal(unlink(a.un.sun_path), 0);
+    assert_int_equal(unlink(a.unix_.un.sun_path), 0);
     server = new_server(&a);
     own = connect_to(&a);
     assert_held_by_nobody(&a, own);
@@ -454,7 +465,7 @@ static int part_listen(const struct address *a, const char *name)
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     (void)name;
-    if (fd < 0 || bind(fd, (const struct sockaddr *)(const void *)&a->un, a->size) < 0)
+    if (fd < 0 || bind(fd, (const struct sockaddr *)(const void *)&a->unix_.un, a->unix_.size) < 0)
         return -1;
     return listen(fd, 4);
 }
@@ -533,7 +544,7 @@ static void test_heir(void **state)
     held = take_connection(server);
     while (strcmp(p.name, "heir") != 0) { /* it takes its name after its birth */
         assert_true(time_now() < deadline);
-        assert_true(holder_find(&a, -1, &p));
+        assert_true(holder_find(&a.unix_.un, a.unix_.size, -1, &p));
         assert_true(p.pid != c.pid);
         poll(NULL, 0, 1);
     }
@@ -550,7 +561,7 @@ static void test_leaks_nothing(void **state)
 
     (void)state;
     close(before);
-    holder_find(&a, server, &p);
+    holder_find(&a.unix_.un, a.unix_.size, server, &p);
     holder_server(server, &p);
     after = dup(STDERR_FILENO);
     close(after);
@@ -592,7 +603,7 @@ static void test_does_not_know(void **state)
 
     (void)state;
     assert_true(address_parse(&a, "/nothing", &flaw) == 0);
-    assert_false(holder_find(&a, -1, &p));
+    assert_false(holder_find(&a.unix_.un, a.unix_.size, -1, &p));
     assert_false(holder_server(-1, &p));
 }
 

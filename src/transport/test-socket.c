@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -21,6 +23,7 @@
 
 #include <cmocka.h>
 
+#include "transport/address.h"
 #include "transport/socket.h"
 #include "util/util.h"
 
@@ -65,6 +68,17 @@ static struct address at(const char *name)
     return a;
 }
 
+/* A UNIX socket is connected at once, or not at all. */
+static int dial(const struct address *a)
+{
+    bool connected = false;
+    int fd = socket_connect((const struct sockaddr *)(const void *)&a->unix_.un, a->unix_.size, &connected);
+
+    if (fd >= 0)
+        assert_true(connected);
+    return fd;
+}
+
 /* The number that the next descriptor gets: the same before and after what leaks none. */
 static int next_fd(void)
 {
@@ -80,7 +94,7 @@ static int new_server(const struct address *a, int type, int backlog)
     int fd = socket(AF_UNIX, type, 0);
 
     assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (const struct sockaddr *)(const void *)&a->un, a->size), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)(const void *)&a->unix_.un, a->unix_.size), 0);
     if (backlog >= 0)
         assert_int_equal(listen(fd, backlog), 0);
     return fd;
@@ -90,7 +104,7 @@ static void assert_connect(const struct address *a, int expected)
 {
     int before = next_fd();
 
-    assert_int_equal(socket_connect(a), expected);
+    assert_int_equal(dial(a), expected);
     assert_int_equal(next_fd(), before);
 }
 
@@ -99,7 +113,7 @@ static void assert_connect(const struct address *a, int expected)
 static void test_connect(void **state)
 {
     struct address a = at("socket");
-    int server = new_server(&a, SOCK_STREAM, 5), fd = socket_connect(&a), other;
+    int server = new_server(&a, SOCK_STREAM, 5), fd = dial(&a), other;
     char byte = 'x';
 
     (void)state;
@@ -126,7 +140,7 @@ static void test_connect_to_nothing(void **state)
     assert_connect(&nothing, -ENOENT);
     close(new_server(&stale, SOCK_STREAM, 5));
     assert_connect(&stale, -ECONNREFUSED);
-    fd = open(file.un.sun_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    fd = open(file.unix_.un.sun_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     close(fd);
     assert_connect(&file, -ECONNREFUSED);
@@ -162,13 +176,13 @@ static void test_connect_to_a_full_backlog(void **state)
     size_t n = 0;
 
     (void)state;
-    while (n < ELEMENTS(fds) && (last = socket_connect(&a)) >= 0)
+    while (n < ELEMENTS(fds) && (last = dial(&a)) >= 0)
         fds[n++] = last;
     assert_int_equal(last, -EAGAIN);
     assert_true(n > 0);
     assert_connect(&a, -EAGAIN);
     close(accept(server, NULL, NULL));
-    last = socket_connect(&a);
+    last = dial(&a);
     assert_true(last >= 0);
     close(last);
     while (n > 0)
@@ -190,7 +204,7 @@ static void test_connect_without_permission(void **state)
     if (pid == 0) {
         if (geteuid() == 0 && (setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
             _exit(77);
-        _exit(socket_connect(&a) == -EACCES ? 0 : 1);
+        _exit(dial(&a) == -EACCES ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(chmod(folder, 0700), 0);
@@ -212,7 +226,7 @@ static void test_connect_without_descriptors(void **state)
     while (n < ELEMENTS(fds) && (fd = dup(STDERR_FILENO)) >= 0)
         fds[n++] = fd;
     if (n < ELEMENTS(fds))
-        assert_int_equal(socket_connect(&a), -EMFILE);
+        assert_int_equal(dial(&a), -EMFILE);
     while (n > 0)
         close(fds[--n]);
     assert_int_equal(next_fd(), first);
@@ -232,7 +246,7 @@ static void test_connect_abstract(void **state)
     assert_int_equal(address_parse(&a, text, &flaw), 0);
     assert_connect(&a, -ECONNREFUSED);
     server = new_server(&a, SOCK_STREAM, 5);
-    fd = socket_connect(&a);
+    fd = dial(&a);
     assert_true(fd >= 0);
     close(fd);
     close(server);
@@ -513,6 +527,194 @@ static void test_send_to_nobody(void **state)
     assert_int_equal(sigaction(SIGPIPE, &before, NULL), 0);
 }
 
+/* ---- descriptors ---- */
+
+/* Returns how many descriptors came with the bytes. */
+static size_t take_descriptors(int fd, char *bytes, size_t size, int *fds, size_t max)
+{
+    char control[CMSG_SPACE(SOCKET_FDS_MAX * sizeof(int))] __attribute__((aligned(sizeof(size_t))));
+    struct iovec iov = {bytes, size};
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+    struct cmsghdr *header;
+    size_t n;
+
+    assert_true(recvmsg(fd, &message, 0) > 0);
+    assert_false(message.msg_flags & MSG_CTRUNC);
+    header = CMSG_FIRSTHDR(&message);
+    if (!header)
+        return 0;
+    assert_int_equal(header->cmsg_level, SOL_SOCKET);
+    assert_int_equal(header->cmsg_type, SCM_RIGHTS);
+    n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    assert_true(n <= max);
+    memcpy(fds, CMSG_DATA(header), n * sizeof(int));
+    assert_null(CMSG_NXTHDR(&message, header));
+    return n;
+}
+
+static void test_send_descriptors(void **state)
+{
+    char a[] = "with ", b[] = "two", bytes[16] = "";
+    struct iovec iov[] = {{a, 5}, {b, 3}};
+    int fds[2], pipes[2], taken[4];
+
+    (void)state;
+    new_pair(fds);
+    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(socket_send_fds(fds[0], iov, ELEMENTS(iov), pipes, 2), 8);
+    assert_int_equal(send_text(fds[0], "later"), 5);
+    assert_int_equal(take_descriptors(fds[1], bytes, 8, taken, ELEMENTS(taken)), 2);
+    assert_string_equal(bytes, "with two");
+    assert_int_equal(write(taken[1], "x", 1), 1);
+    assert_int_equal(read(pipes[0], bytes, 1), 1);
+    assert_int_equal(take_descriptors(fds[1], bytes, 8, taken + 2, 2), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        close(fds[i]);
+        close(pipes[i]);
+        close(taken[i]);
+    }
+}
+
+/* What says that nothing was sent has sent none: they come once, with the first byte that goes through. */
+static void test_send_descriptors_until_full(void **state)
+{
+    static char out[1 << 16], in[1 << 16];
+    size_t sent = 0, received = 0, n_fds = 0;
+    int fds[2], taken[4], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    struct iovec iov = {out, sizeof(out)};
+    ssize_t n;
+
+    (void)state;
+    new_pair(fds);
+    while ((n = socket_send(fds[0], &iov, 1)) > 0)
+        sent += (size_t)n;
+    assert_int_equal(n, -EAGAIN);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(socket_send_fds(fds[0], &iov, 1, &null, 1), -EAGAIN);
+    while (received < sent) {
+        n_fds += take_descriptors(fds[1], in, 1, taken, ELEMENTS(taken));
+        n = received + 1 < sent ? read(fds[1], in, MIN(sizeof(in), sent - received - 1)) : 0;
+        assert_true(n >= 0);
+        received += 1 + (size_t)n;
+    }
+    assert_int_equal(n_fds, 0);
+    assert_int_equal(socket_send_fds(fds[0], &(struct iovec){out, 1}, 1, &null, 1), 1);
+    assert_int_equal(take_descriptors(fds[1], in, sizeof(in), taken, ELEMENTS(taken)), 1);
+    close(taken[0]);
+    close(null);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void test_send_wrong_descriptors(void **state)
+{
+    static int many[SOCKET_FDS_MAX + 1];
+    char text[] = "x", byte;
+    struct iovec iov = {text, 1}, empty = {text, 0};
+    int fds[2], wrong = 1 << 20;
+
+    (void)state;
+    new_pair(fds);
+    assert_int_equal(socket_send_fds(fds[0], &iov, 1, many, ELEMENTS(many)), -EINVAL);
+    assert_int_equal(socket_send_fds(fds[0], &empty, 1, &fds[0], 1), -EINVAL);
+    assert_int_equal(socket_send_fds(fds[0], &iov, 0, &fds[0], 1), -EINVAL);
+    assert_int_equal(socket_send_fds(fds[0], &iov, 1, &wrong, 1), -EBADF);
+    assert_int_equal(socket_send_fds(fds[0], &iov, 1, many, SOCKET_FDS_MAX), 1);
+    assert_int_equal(read(fds[1], &byte, 1), 1);
+    assert_int_equal(recv(fds[1], &byte, 1, MSG_DONTWAIT), -1);
+    close(fds[0]);
+    close(fds[1]);
+    fds[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(socket_family(fds[0]), AF_UNIX);
+    close(fds[0]);
+    assert_int_equal(socket_family(fds[0]), -EBADF);
+}
+
+/* ---- TCP ---- */
+
+static int new_tcp_server(struct sockaddr_in *ret, int backlog)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t size = sizeof(*ret);
+
+    *ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(bind(fd, (struct sockaddr *)(void *)ret, size), 0);
+    if (backlog >= 0)
+        assert_int_equal(listen(fd, backlog), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)(void *)ret, &size), 0);
+    return fd;
+}
+
+static int finish(int fd)
+{
+    uint64_t deadline = time_deadline(WAIT);
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    int r;
+
+    while ((r = socket_finish(fd)) == 0 && time_now() < deadline)
+        poll(&p, 1, time_poll_timeout(deadline));
+    return r;
+}
+
+static void test_tcp(void **state)
+{
+    struct sockaddr_in a;
+    int server = new_tcp_server(&a, 1), on = 0, fd;
+    socklen_t size = sizeof(on);
+    bool connected = true;
+    char byte = 0;
+
+    (void)state;
+    fd = socket_connect((struct sockaddr *)(void *)&a, sizeof(a), &connected);
+    assert_true(fd >= 0);
+    if (!connected)
+        assert_int_equal(finish(fd), 1);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size), 0);
+    assert_true(on);
+    on = 0;
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &size), 0);
+    assert_true(on);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_false(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_int_equal(socket_receive(fd, &byte, 1), -EAGAIN);
+    assert_int_equal(socket_family(fd), AF_INET);
+    close(fd);
+    close(server);
+}
+
+static void test_tcp_refused(void **state)
+{
+    struct sockaddr_in a;
+    int server = new_tcp_server(&a, -1), fd;
+    bool connected = true;
+
+    (void)state;
+    fd = socket_connect((struct sockaddr *)(void *)&a, sizeof(a), &connected);
+    if (fd >= 0) {
+        assert_false(connected);
+        assert_int_equal(finish(fd), -ECONNREFUSED);
+        close(fd);
+    } else {
+        assert_int_equal(fd, -ECONNREFUSED);
+    }
+    close(server);
+}
+
+/* Connected with itself: nobody listened. */
+static void test_tcp_to_itself(void **state)
+{
+    struct sockaddr_in a;
+    int fd = new_tcp_server(&a, -1), r;
+
+    (void)state;
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    r = connect(fd, (struct sockaddr *)(void *)&a, sizeof(a));
+    assert_true(r == 0 || errno == EINPROGRESS);
+    assert_int_equal(finish(fd), -ECONNREFUSED);
+    close(fd);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
 
 int main(void)
@@ -537,6 +739,12 @@ int main(void)
         TEST(test_send),
         TEST(test_send_until_full),
         TEST(test_send_to_nobody),
+        TEST(test_send_descriptors),
+        TEST(test_send_descriptors_until_full),
+        TEST(test_send_wrong_descriptors),
+        TEST(test_tcp),
+        TEST(test_tcp_refused),
+        TEST(test_tcp_to_itself),
     };
 
     alarm(RUN_SECONDS);

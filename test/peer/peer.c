@@ -504,18 +504,38 @@ struct peer *peer_new_tcp(int *ret_fd)
     return peer_new(fd);
 }
 
+/* In the abstract namespace when the path starts with @. */
+static socklen_t socket_address(struct sockaddr_un *address, const char *path)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    assert_true(strlen(path) < sizeof(address->sun_path));
+    memcpy(address->sun_path, path, strlen(path) + 1);
+    if (path[0] != '@') {
+        return sizeof(*address);
+    }
+    address->sun_path[0] = '\0';
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+}
+
+int peer_dial(const char *path)
+{
+    struct sockaddr_un address;
+    socklen_t size = socket_address(&address, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (connect(fd, (struct sockaddr *)&address, size) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 struct peer *peer_new_listening(const char *path)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address;
+    socklen_t size = socket_address(&address, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    socklen_t size = sizeof(address);
 
-    assert_true(strlen(path) < sizeof(address.sun_path));
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    if (path[0] == '@') {
-        address.sun_path[0] = '\0';
-        size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-    }
     assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(fd, /* backlog= */ 1), 0);
 

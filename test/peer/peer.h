@@ -78,6 +78,8 @@ struct peer *peer_new(int fd);
 struct peer *peer_new_pair(int *ret_fd);
 struct peer *peer_new_tcp(int *ret_fd);
 struct peer *peer_new_listening(const char *path);
+/* Dials somebody who listens on a path. Returns a socket for peer_new(), or -1. */
+int peer_dial(const char *path);
 /* Ends its thread, wherever that is, and closes everything. Asserts nothing. */
 struct peer *peer_free(struct peer *p);
 

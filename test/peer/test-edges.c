@@ -44,6 +44,31 @@ static void wait_for_child(pid_t pid)
 
 /* ---- the end of a connection ---- */
 
+/* Counts go on and reasons do not, from one connection to the next. */
+static void test_what_the_next_connection_inherits(void)
+{
+    struct duo d = duo_open_oob();
+    uint64_t deadline = 1;
+    qmp_pending *p = NULL;
+
+    assert_true(qmp_client_has_oob(d.client));
+    peer_do(d.peer, PEER_SEND("{\"return\": {}, \"id\": \"nobody's\"}"));
+    drive(d.client);
+    submit(d.client, "query-status", NULL, &p);
+    drive(d.client);
+    peer_do(d.peer, PEER_EXPECT("query-status"), PEER_CLOSE);
+    assert_error(qmp_pending_wait(p, CHECK_WAIT, NULL, NULL), -ECONNRESET);
+    qmp_pending_unref(p);
+    assert_int_equal(qmp_client_runstate(d.client), QMP_IDLE);
+    assert_false(qmp_client_has_oob(d.client));
+    duo_reconnect(&d);
+    assert_int_equal(qmp_client_stray_replies(d.client), 1);
+    assert_int_equal(qmp_client_failure_kind(d.client), QMP_FAILURE_NONE);
+    assert_ok(qmp_client_get_deadline(d.client, &deadline));
+    assert_true(deadline == QMP_FOREVER);
+    duo_close(&d);
+}
+
 /* A blocking call saw the end: an event loop still hears of the reason at once, and just once. */
 static void test_reason_after_blocking_call(void)
 {
@@ -574,6 +599,7 @@ static void test_abandoned_out_of_band(void)
 int main(int argc, char **argv)
 {
     static const struct check_test tests[] = {
+        CHECK_TEST(test_what_the_next_connection_inherits),
         CHECK_TEST(test_reason_after_blocking_call),
         CHECK_TEST(test_server_reads_no_more),
         CHECK_TEST(test_server_reads_no_more_threaded),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Connections that fail, at every point.
 
+grammar='write PATH, unix:PATH, unix:@NAME, tcp:HOST:PORT, tcp:[IPV6]:PORT, vsock:CID:PORT, fd:N or exec:COMMAND'
+
 vm held
 vm hung
 kill -STOP "$vm_pid"
@@ -15,11 +17,11 @@ it 'no abstract name'; run wait -s "unix:@$dir/none" X
 expect 4 '' \
     'qmp: cannot connect to unix:@DIR/none: nobody listens on the socket: its QEMU has gone, or waits for nobody (server=off)'
 it 'an address without a path'; run events -s unix:
-expect 2 '' "qmp: unix: is an empty path; write PATH, unix:PATH or unix:@NAME
+expect 2 '' "qmp: unix: is an empty path; $grammar
 $events_hint"
 it 'an address that is too long'; long_path=$(awk 'BEGIN { for (i = 0; i < 108; i++) printf "x" }')
 run call x -s "$long_path"
-expect 2 '' "qmp: $long_path is a path too long for a socket (107 bytes on Linux); write PATH, unix:PATH or unix:@NAME
+expect 2 '' "qmp: $long_path is a path too long for a socket (107 bytes on Linux); $grammar
 $call_hint"
 it 'the environment names nothing'; export QMP_SOCKET="$dir/none"; run call x; unset QMP_SOCKET
 expect 4 '' \
