@@ -8,6 +8,7 @@
 #include <qmp/error.h>
 #include <qmp/listener.h>
 #include <qmp/message.h>
+#include <qmp/monitor.h>
 #include <qmp/server.h>
 #include <qmp/tls.h>
 #include <qmp/types.h>

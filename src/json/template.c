@@ -9,8 +9,9 @@
  *
  * It refuses to know formats beyond the ones in its table: a width or a precision means nothing in JSON. */
 
+#include "json/template.h"
+
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/types.h>
 
@@ -246,29 +247,38 @@ static bool value(struct template *t)
     }
 }
 
-char *qmp_json(const char *format, ...)
+int json_template(char **ret, const char *format, va_list arguments)
 {
     struct template t = {.p = format};
     const char *text;
-    char *ret = NULL;
     int r;
 
     t.scratch = malloc(2 * strlen(format) + 2);
-    if (!t.scratch) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    va_start(t.arguments, format);
+    if (!t.scratch)
+        return -ENOMEM;
+    va_copy(t.arguments, arguments);
     if (value(&t) && skip_space(&t) != '\0')
         fail(&t);
     va_end(t.arguments);
 
     r = qmp_writer_finish(&t.writer, &text);
     if (r == 0)
-        ret = TAKE(t.writer.text.data);
+        *ret = TAKE(t.writer.text.data);
     writer_done(&t.writer);
     free(t.scratch);
+    return r == 0 || r == -ENOMEM ? r : -EINVAL;
+}
+
+char *qmp_json(const char *format, ...)
+{
+    va_list arguments;
+    char *ret = NULL;
+    int r;
+
+    va_start(arguments, format);
+    r = json_template(&ret, format, arguments);
+    va_end(arguments);
     if (r < 0)
-        errno = r == -ENOMEM ? ENOMEM : EINVAL;
+        errno = -r;
     return ret;
 }

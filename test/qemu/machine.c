@@ -90,18 +90,44 @@ static void arguments_done(struct arguments *a)
         free(a->items[i]);
 }
 
-static void add_monitors(struct arguments *a, const struct machine *m, bool pretty, int witness)
+static char *chardev(const struct machine *m, const struct machine_options *options, unsigned monitor, int witness)
 {
-    bool daemon = m->program[sizeof("qemu-s") - 1] == 't';
-    const char *dashes = daemon ? "--" : "-", *mon = daemon ? "monitor" : "mon";
+    if (monitor == m->n_addresses)
+        return format("socket,id=q%u,fd=%d", monitor, witness);
+    if (monitor == 0 && options->dial)
+        return format("socket,id=q%u,%s,server=off,reconnect=1", monitor, options->dial);
+    return format("socket,id=q%u,path=%s,server=on,wait=off", monitor, m->addresses[monitor]);
+}
+
+static bool is_daemon(const struct machine *m)
+{
+    return strcmp(m->program, "qemu-storage-daemon") == 0;
+}
+
+static void add_monitors(
+    struct arguments *a, const struct machine *m, const struct machine_options *options, int witness)
+{
+    const char *dashes = is_daemon(m) ? "--" : "-", *mon = is_daemon(m) ? "monitor" : "mon";
 
     for (unsigned i = 0; i <= m->n_addresses; i++) {
         arguments_take(a, format("%schardev", dashes));
-        arguments_take(a, i < m->n_addresses ? format("socket,id=q%u,path=%s,server=on,wait=off", i, m->addresses[i])
-                                             : format("socket,id=q%u,fd=%d", i, witness));
+        arguments_take(a, chardev(m, options, i, witness));
         arguments_take(a, format("%s%s", dashes, mon));
-        arguments_take(a, format("chardev=q%u,mode=control,pretty=%s", i, pretty && i < m->n_addresses ? "on" : "off"));
+        bool pretty = options->pretty && i < m->n_addresses;
+        arguments_take(a, format("chardev=q%u,mode=control,pretty=%s", i, pretty ? "on" : "off"));
     }
+}
+
+static void add_extra(struct arguments *a, const struct machine *m, const struct machine_options *options)
+{
+    if (options->extra)
+        arguments_add(a, options->extra);
+    if (!options->monitor)
+        return;
+    arguments_take(a, format("--chardev"));
+    arguments_take(a, format("%s,id=" MACHINE_MONITOR, options->monitor));
+    arguments_take(a, format("%s", is_daemon(m) ? "--monitor" : "--mon"));
+    arguments_take(a, format("chardev=" MACHINE_MONITOR ",mode=control,pretty=%s", options->pretty ? "on" : "off"));
 }
 
 static void add_nodes(struct arguments *a)
@@ -126,7 +152,8 @@ static void add_arguments(
         arguments_add(a, options->kind == MACHINE_PC ? pc : none);
         arguments_add(a, bare);
     }
-    add_monitors(a, m, options->pretty, witness);
+    add_extra(a, m, options);
+    add_monitors(a, m, options, witness);
     if (options->kind != MACHINE_PC)
         add_nodes(a);
 }

@@ -6,6 +6,8 @@
 #include <sys/types.h>
 
 #define MACHINE_MONITORS_MAX 4
+/* The name that `query-chardev` has for the monitor of machine_options.monitor. */
+#define MACHINE_MONITOR "extra"
 
 enum machine_kind {
     MACHINE_NONE,   /* no board and no CPU: the cheapest; with null-co nodes src and dst1 … dst5 */
@@ -17,6 +19,12 @@ struct machine_options {
     enum machine_kind kind;
     bool pretty;       /* the monitors' `pretty=on` */
     unsigned monitors; /* how many QMP sockets; 0 is one */
+    const char *dial;  /* monitor 0 does not listen, but dials this address, in the syntax of QEMU's character devices:
+                          "path=/tmp/vm.qmp", "host=::1,port=4444"; again and again until somebody listens there */
+    const char *const *extra; /* further arguments, NULL-terminated, ahead of all others; for both programs (so write
+                                 --chardev and --object) */
+    const char *monitor; /* one more monitor, on this character device, in their syntax: "socket,host=::1,port=0…".
+                            It is called MACHINE_MONITOR there, and is no number of machine_address() */
 };
 
 struct machine;
