@@ -28,6 +28,20 @@ static enum outcome socket_set(struct options *o, const char *name, const char *
     return OUTCOME_DONE;
 }
 
+static enum outcome tls_set(struct options *o, const char *name, const char *value)
+{
+    (void)name;
+    o->tls_folder = value;
+    return OUTCOME_DONE;
+}
+
+static enum outcome tls_name_set(struct options *o, const char *name, const char *value)
+{
+    (void)name;
+    o->tls_name = value;
+    return OUTCOME_DONE;
+}
+
 static enum outcome duration_set(uint64_t *ret, const char *name, const char *value)
 {
     if (duration_parse(value, ret))
@@ -82,8 +96,10 @@ static const struct option {
 } table[] = {
     {OPTION_SOCKET,
         {'s', "socket", "ADDRESS",
-            "where QEMU's monitor is: PATH, unix:PATH, or\n"
-            "unix:@NAME (default: $QMP_SOCKET)"},
+            "where QEMU's monitor is: PATH, unix:@NAME,\n"
+            "tcp:HOST:PORT, tcp:[IPV6]:PORT,\n"
+            "vsock:CID:PORT, fd:N or exec:COMMAND\n"
+            "(default: $QMP_SOCKET)"},
         socket_set},
     {OPTION_WHERE,
         {0, "where", "PATH=VALUE",
@@ -94,6 +110,18 @@ static const struct option {
     {OPTION_TIMEOUT, {0, "timeout", "DUR", "end after this time in all: 200ms, 5s, 2m, 1h"}, timeout_set},
     {OPTION_CONNECT_TIMEOUT, {0, "connect-timeout", "DUR", "how long connecting may take (default: 5s)"},
         connect_timeout_set},
+    {OPTION_TLS_X509,
+        {0, "tls-x509", "DIR",
+            "encrypt, with the certificates in DIR:\n"
+            "ca-cert.pem, client-cert.pem, client-key.pem"},
+        tls_set},
+    {OPTION_TLS_PSK, {0, "tls-psk", "DIR", "encrypt, with the key in DIR/keys.psk"}, tls_set},
+    {OPTION_TLS_NAME,
+        {0, "tls-name", "NAME",
+            "who: the name in the server's certificate\n"
+            "(default: HOST), the user of the key\n"
+            "(default: qemu)"},
+        tls_name_set},
     {OPTION_HELP, {'h', "help", NULL, "print this help"}, NULL},
     {OPTION_VERSION, {0, "version", NULL, "print the version"}, NULL},
 };

@@ -16,9 +16,13 @@ enum {
     OPTION_WHERE = 1u << 3,
     OPTION_COUNT = 1u << 4,
     OPTION_HELP = 1u << 5,
-    OPTION_VERSION = 1u << 6
+    OPTION_VERSION = 1u << 6,
+    OPTION_TLS_X509 = 1u << 7,
+    OPTION_TLS_PSK = 1u << 8,
+    OPTION_TLS_NAME = 1u << 9
 };
-#define OPTIONS_CONNECT (OPTION_SOCKET | OPTION_CONNECT_TIMEOUT)
+#define OPTIONS_TLS (OPTION_TLS_X509 | OPTION_TLS_PSK | OPTION_TLS_NAME)
+#define OPTIONS_CONNECT (OPTION_SOCKET | OPTION_CONNECT_TIMEOUT | OPTIONS_TLS)
 #define OPTIONS_EVERYWHERE (OPTION_HELP | OPTION_VERSION)
 
 /* The command line, sorted. All strings are those of argv. */
@@ -28,6 +32,8 @@ struct options {
     uint64_t connect_timeout; /* µs */
     uint64_t timeout;         /* µs; QMP_FOREVER: not given */
     const char *timeout_text; /* as it was written */
+    const char *tls_folder;   /* --tls-x509 or --tls-psk */
+    const char *tls_name;     /* --tls-name; NULL: not given */
     const char **where;       /* each "PATH=VALUE" with a path */
     size_t n_where;
     size_t count; /* 0: not given */
