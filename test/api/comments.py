@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: MIT
 
-"""Each public function has a comment that says what it returns, whether it blocks, and where it comes from, each on a
-line of its own."""
+"""Each public function, and each adapter, has a comment that says what it returns, whether it blocks, and where it comes
+from, each on a line of its own."""
 
+import itertools
 import re
 import sys
 
-from prototypes import prototypes
+from prototypes import ADAPTER, prototypes
 
 WANTED = ["Returns:", "Blocks:", "From:"]
+
+
+def is_public(header, function):
+    """In an adapter's header, the one function that is called like the header."""
+    return function in (f"qmp_adapt_{header.stem.replace('-', '_')}", "qmp_adapter_start")
 
 
 def main(folder):
     failures = functions = 0
 
-    for header, line, function, comment in prototypes(folder):
+    adapters = (found for found in prototypes(folder, ADAPTER) if is_public(found[0], found[2]))
+    for header, line, function, comment in itertools.chain(prototypes(folder), adapters):
         functions += 1
         missing = [word for word in WANTED if not re.search(rf"^[\s*/]*{word} ", comment or "", re.MULTILINE)]
         if missing:

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* A client in libuv's loop: prints the status of a QEMU and its events, until it shuts down.
+ *
+ * Nothing here waits for QEMU but the loop: connecting, the command and the events all go on in callbacks, beside
+ * whatever else the program does in that loop.
+ *
+ *     qemu-system-x86_64 -machine none -display none -qmp unix:/tmp/vm.qmp,server=on,wait=off &
+ *     cc loop-libuv.c -o loop-libuv $(pkg-config --cflags --libs libqmpclient libuv)
+ *     ./loop-libuv /tmp/vm.qmp
+ *
+ * From another terminal, `kill %1` ends the QEMU, and with it this program. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <qmp/adapt/libuv.h>
+#include <qmp/qmp.h>
+
+static void on_reply(qmp_pending *pending, int error, qmp_message *reply, void *userdata)
+{
+    (void)pending, (void)userdata;
+
+    if (error < 0) {
+        printf("query-status: %s\n", error == -EREMOTEIO ? qmp_reply_error_desc(reply) : qmp_strerror(error));
+        return;
+    }
+    qmp_value status = qmp_value_member(qmp_reply_value(reply), "status");
+    printf("status: %.*s\n", (int)status.size, status.text);
+    fflush(stdout);
+}
+
+static void on_event(qmp_listener *listener, qmp_message *event, void *userdata)
+{
+    uv_loop_t *loop = userdata;
+    (void)listener;
+
+    printf("event: %s\n", qmp_event_name(event));
+    fflush(stdout);
+    if (strcmp(qmp_event_name(event), "SHUTDOWN") == 0)
+        uv_stop(loop);
+}
+
+static void on_state(qmp_client *client, enum qmp_runstate state, void *userdata)
+{
+    uv_loop_t *loop = userdata;
+
+    if (state == QMP_RUNNING) {
+        qmp_client_execute_async(client, "query-status", /* arguments= */ NULL, on_reply, userdata, /* ret= */ NULL);
+    } else if (state == QMP_IDLE) { /* the end of the connection, or of the attempt */
+        fprintf(stderr, "loop-libuv: %s\n", qmp_client_failure(client));
+        uv_stop(loop);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: loop-libuv SOCKET\n");
+        return 2;
+    }
+
+    /* [loop-libuv] */
+    uv_loop_t *loop = uv_default_loop();
+    qmp_client *client = NULL;
+    int r = qmp_client_new(&client);
+    if (r >= 0)
+        r = qmp_adapt_libuv(client, loop);
+    if (r >= 0) {
+        qmp_client_set_runstate_handler(client, on_state, loop);
+        qmp_listener_set_handler(qmp_client_events(client), on_event, loop);
+        r = qmp_client_connect(client, argv[1]);
+    }
+    if (r >= 0)
+        uv_run(loop, UV_RUN_DEFAULT);
+    else
+        fprintf(stderr, "loop-libuv: %s\n", qmp_strerror(r));
+
+    qmp_client_unref(client);
+    uv_run(loop, UV_RUN_DEFAULT); /* libuv closes its handles in the loop */
+    uv_loop_close(loop);
+    /* [loop-libuv] end */
+    return r < 0 ? 1 : 0;
+}
