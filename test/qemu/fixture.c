@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent.h"
+
 #define LABEL_MAX 64
 
 /* One row of the table in one of its ways. */
@@ -37,6 +39,7 @@ static void clean_up(void *state)
     struct run *run = state;
 
     machine_stop_all(/* show= */ !run->passed);
+    agent_stop_all();
     run->fixture.machine = NULL;
     run->fixture.client = qmp_client_unref(run->fixture.client);
 }
@@ -92,11 +95,65 @@ qmp_client *connect_client(const struct fixture *f, unsigned monitor)
 {
     qmp_client *c = new_client(f);
 
-    assert_ok(qmp_client_connect(c, machine_address(f->machine, monitor)));
-    int r = qmp_client_wait_running(c, CHECK_WAIT);
+    connect_to(c, machine_address(f->machine, monitor));
+    return c;
+}
+
+void connect_to(qmp_client *c, const char *address)
+{
+    int r = qmp_client_connect(c, address);
+
+    if (r >= 0)
+        r = qmp_client_wait_running(c, CHECK_WAIT);
     if (r < 0)
         fail_msg("not connected: %s: %s", qmp_strerror(r), qmp_client_failure(c));
-    return c;
+}
+
+void check_refused(qmp_client *c, const char *address, int error, enum qmp_failure kind, const char *const *words,
+    const char *file, int line)
+{
+    int r = qmp_client_connect(c, address);
+
+    if (r >= 0)
+        r = qmp_client_wait_running(c, CHECK_WAIT);
+    if (r != error || qmp_client_failure_kind(c) != kind) {
+        print_error("%s: %d (%s), of kind %d: %s\n", address, r, qmp_strerror(r), (int)qmp_client_failure_kind(c),
+            qmp_client_failure(c));
+        _fail(file, line);
+    }
+    for (; *words; words++)
+        check_contains(qmp_client_failure(c), *words, file, line);
+    assert_int_equal(qmp_client_runstate(c), QMP_IDLE);
+}
+
+/* "disconnected:tcp:127.0.0.1:4444,server=on" */
+static unsigned port_of(qmp_value chardevs)
+{
+    qmp_value item = {NULL, 0};
+    char *name = NULL;
+
+    while (qmp_value_next(chardevs, /* key= */ NULL, &item)) {
+        if (qmp_value_equals(qmp_value_member(item, "label"), MACHINE_MONITOR))
+            break;
+    }
+    assert_ok(qmp_value_string(qmp_value_member(item, "filename"), &name, NULL));
+    name[strcspn(name, ",")] = '\0';
+    unsigned port = (unsigned)strtoul(strrchr(name, ':') + 1, NULL, 10);
+    free(name);
+    assert_true(port > 0);
+    return port;
+}
+
+char *tcp_address(const struct fixture *f, const char *host)
+{
+    qmp_client *c = connect_client(f, 0);
+    qmp_message *reply = ask(c, "query-chardev", NULL);
+    char *address = NULL;
+
+    assert_true(asprintf(&address, "tcp:%s:%u", host, port_of(qmp_reply_value(reply))) > 0);
+    qmp_message_unref(reply);
+    qmp_client_unref(c);
+    return address;
 }
 
 void begin_with(struct fixture *f, enum machine_kind kind)

@@ -17,6 +17,7 @@
 enum { CALLER_DRIVEN = 1, THREAD_DRIVEN = 2, PLAIN = 4, PRETTY = 8 };
 #define EVERY_WAY (CALLER_DRIVEN | THREAD_DRIVEN | PLAIN | PRETTY)
 #define CALLER_DRIVEN_ONLY (CALLER_DRIVEN | PLAIN | PRETTY)
+#define BOTH_MODES (CALLER_DRIVEN | THREAD_DRIVEN | PLAIN)
 #define THREAD_DRIVEN_ONLY (THREAD_DRIVEN | PLAIN | PRETTY)
 
 struct fixture {
@@ -47,6 +48,15 @@ qmp_client *connect_client(const struct fixture *f, unsigned monitor);
 /* A client in the fixture's mode, not connected. */
 qmp_client *new_client(const struct fixture *f);
 
+/* Connects a client and waits until it is RUNNING; failing that fails the test with the client's words. */
+void connect_to(qmp_client *c, const char *address);
+/* An attempt that must fail: with this error, of this kind, with these words in its explanation (all that are not
+ * NULL). */
+#define assert_refused(c, address, error, kind, ...)                                                                   \
+    check_refused((c), (address), (error), (kind), NAMES(__VA_ARGS__), __FILE__, __LINE__)
+/* The address that machine_options.monitor listens on, "tcp:127.0.0.1:4444"; the caller frees it. */
+char *tcp_address(const struct fixture *f, const char *host);
+
 /* Executes a command that must succeed; ask() returns its reply, the caller's. */
 void tell(qmp_client *c, const char *command, const char *arguments);
 qmp_message *ask(qmp_client *c, const char *command, const char *arguments);
@@ -69,6 +79,8 @@ void event_label(const qmp_message *event, char *label, size_t size);
 #define assert_messages(messages, n, ...) check_messages((messages), (n), NAMES(__VA_ARGS__), __FILE__, __LINE__)
 
 void check_sequence(qmp_listener *l, uint64_t timeout, const char *const *labels, const char *file, int line);
+void check_refused(qmp_client *c, const char *address, int error, enum qmp_failure kind, const char *const *words,
+    const char *file, int line);
 void check_past(qmp_listener *l, const char *const *labels, const char *file, int line);
 void check_messages(qmp_message *const *messages, size_t n, const char *const *labels, const char *file, int line);
 
