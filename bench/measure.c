@@ -9,6 +9,7 @@
 
 #include "measure.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -28,6 +29,18 @@ uint64_t wall_ns(void)
 uint64_t cpu_ns(void)
 {
     return clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void one_processor(bool tie)
+{
+    static cpu_set_t before;
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)sched_getcpu(), &one);
+    if (tie)
+        sched_getaffinity(0, sizeof(before), &before);
+    sched_setaffinity(0, sizeof(one), tie ? &one : &before);
 }
 
 static int compare(const void *a, const void *b)

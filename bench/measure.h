@@ -11,6 +11,9 @@
 uint64_t wall_ns(void);
 uint64_t cpu_ns(void); /* of this thread: what others do on the machine does not count */
 
+/* Ties this process, and those it starts, to one processor; or to those it had before. */
+void one_processor(bool tie);
+
 /* The median; reorders the values. */
 double median(double *values, size_t n);
 

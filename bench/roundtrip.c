@@ -10,7 +10,6 @@
 #include "bench.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,6 +27,7 @@ struct plan {
     contestant_fn run;
     unsigned pipelined, trips; /* trips to a round */
     bool oob, thread, tied;    /* negotiated; the library's own thread; all on one processor */
+    bool descriptor;           /* each command carries one */
     double at_most;            /* 0: no goal */
 };
 
@@ -39,8 +39,39 @@ struct side {
     qmp_client *c; /* NULL: the floor */
     char request[PIPELINED * 512];
     size_t request_size, reply_size;
-    unsigned trips; /* for each round */
+    unsigned trips;  /* for each round */
+    bool descriptor; /* standard input, which is open everywhere */
 };
+
+/* A plain command, or one like those that pass descriptors. */
+static void client_send(qmp_client *c, bool descriptor, qmp_pending **ret)
+{
+    static const int fds[] = {STDIN_FILENO};
+    struct qmp_request request = QMP_REQUEST_INIT;
+    int r;
+
+    request.command = descriptor ? "getfd" : "query-status";
+    request.arguments = descriptor ? "{\"fdname\": \"fd\"}" : NULL;
+    request.fds = fds;
+    request.n_fds = descriptor;
+    r = qmp_client_send_full(c, &request, NULL, NULL, ret);
+    if (r < 0)
+        die("qmp_client_send_full", r);
+}
+
+static void client_trip_with_descriptor(qmp_client *c)
+{
+    qmp_message *reply = NULL;
+    qmp_pending *p = NULL;
+    int r;
+
+    client_send(c, /* descriptor= */ true, &p);
+    r = qmp_pending_wait(p, QMP_FOREVER, &reply, NULL);
+    if (r < 0)
+        die("qmp_pending_wait", r);
+    qmp_message_unref(reply);
+    qmp_pending_unref(p);
+}
 
 static void client_trip(qmp_client *c)
 {
@@ -73,12 +104,34 @@ static void client_pipelined(qmp_client *c)
     }
 }
 
+static void write_with_descriptor(struct side *s)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.bytes = {0}};
+    struct iovec iov = {s->request, s->request_size};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &(int){STDIN_FILENO}, sizeof(int));
+    if (sendmsg(s->fd, &m, MSG_NOSIGNAL) != (ssize_t)s->request_size)
+        die("sendmsg", -errno);
+}
+
 static void bare_trip(struct side *s)
 {
     char buffer[8192];
     size_t left = s->reply_size;
 
-    wire_write(s->fd, s->request, s->request_size);
+    if (s->descriptor)
+        write_with_descriptor(s);
+    else
+        wire_write(s->fd, s->request, s->request_size);
     while (left > 0) {
         ssize_t n = recvfrom(s->fd, buffer, sizeof(buffer), 0, NULL, NULL);
 
@@ -100,6 +153,8 @@ static double round_of(struct side *s, unsigned pipelined)
             bare_trip(s);
         else if (pipelined > 1)
             client_pipelined(s->c);
+        else if (s->descriptor)
+            client_trip_with_descriptor(s->c);
         else
             client_trip(s->c);
     return (double)(wall_ns() - start) / s->trips / pipelined;
@@ -136,7 +191,7 @@ static void capture(struct side *s, unsigned n)
     new_client(&c, false);
     wire_connect(c, fds);
     for (unsigned i = 0; i < n; i++)
-        qmp_client_execute_async(c, "query-status", NULL, NULL, NULL, NULL);
+        client_send(c, s->descriptor, NULL);
     while (seen < n) {
         char *batch = s->request + s->request_size;
         size_t size, answers_size = 0, object;
@@ -158,7 +213,7 @@ static void floor_start(struct side *s, const struct server *server, const struc
 {
     char greeting[1024];
 
-    *s = (struct side){.server = server, .fd = server->fds[FLOOR], .trips = p->trips};
+    *s = (struct side){.server = server, .fd = server->fds[FLOOR], .trips = p->trips, .descriptor = p->descriptor};
     capture(s, p->pipelined);
     if (recvfrom(s->fd, greeting, sizeof(greeting), 0, NULL, NULL) <= 0)
         die("greeting", -ECONNRESET);
@@ -168,7 +223,7 @@ static void client_start(struct side *s, const struct server *server, const stru
 {
     int r;
 
-    *s = (struct side){.server = server, .trips = p->trips};
+    *s = (struct side){.server = server, .trips = p->trips, .descriptor = p->descriptor};
     new_client(&s->c, p->oob);
     server_turn(server, OURS, 1);
     r = qmp_client_connect_fd(s->c, server->fds[OURS]);
@@ -178,19 +233,6 @@ static void client_start(struct side *s, const struct server *server, const stru
         r = qmp_client_start_thread(s->c);
     if (r < 0)
         die("connect", r);
-}
-
-/* Ties this process, and those it starts, to one processor; or to those it had before. */
-static void one_processor(bool tie)
-{
-    static cpu_set_t before;
-    cpu_set_t one;
-
-    CPU_ZERO(&one);
-    CPU_SET((unsigned)sched_getcpu(), &one);
-    if (tie)
-        sched_getaffinity(0, sizeof(before), &before);
-    sched_setaffinity(0, sizeof(one), tie ? &one : &before);
 }
 
 static void measure(const struct options *o, const struct plan *p)
@@ -221,6 +263,9 @@ void bench_round_trips(const struct options *o)
         {"8 pipelined, for each command", round_pipelined, PIPELINED, 25, .oob = false},
         {"8 pipelined, both on one processor", round_pipelined, PIPELINED, 25, .oob = false, .tied = true},
         {"8 pipelined, oob negotiated: 7 and then 1 in flight", round_pipelined, PIPELINED, 25, .oob = true},
+        {"with a descriptor", round_trips, 1, 100, .oob = true, .descriptor = true},
+        {"with a descriptor, both on one processor", round_trips, 1, 100, .oob = true, .tied = true,
+            .descriptor = true},
     };
 
     table_title("commands, to a process that answers at once (floor: write the same bytes, read the answer)");
