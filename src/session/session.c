@@ -5,13 +5,13 @@
  *     SYNCING ──the number──▸ RUNNING ──given up──▸ SYNCING        with a guest agent
  *
  * Real servers are looser than the specification, and the session is as loose as they are: events may come before the
- * greeting and before the negotiation's reply; the first reply on a connection may be to the previous client's command;
- * replies come in any order with ids written in another way than they were sent; a QEMU that is just starting may greet
- * twice, and forgets what was negotiated before. So every command has an id (the negotiation too), ids are unique for
- * each process and session (a random part, then a counter), and replies are matched by value. A reply that matches
- * nothing is dropped and counted; an error without an id is QEMU telling that it could not parse what it got, after
- * which nothing can be trusted. Where the caller negotiates, or nobody does, the session takes greetings as they come
- * and supposes that out-of-band is on.
+ * greeting and before the negotiation's reply; the first reply on a connection may be to the previous client's command,
+ * and an error without an id about what that client sent; replies come in any order with ids written in another way
+ * than they were sent; a QEMU that is just starting may greet twice, and forgets what was negotiated before. So every
+ * command has an id (the negotiation too), ids are unique for each process and session (a random part, then a counter),
+ * and replies are matched by value. A reply that matches nothing is dropped and counted; an error without an id is QEMU
+ * telling that it could not parse what it got, after which nothing can be trusted. Where the caller negotiates, or
+ * nobody does, the session takes greetings as they come and supposes that out-of-band is on.
  *
  * In-band commands in flight are limited; the rest waits here, in order. Out-of-band ones overtake everything that has
  * not begun to be sent. A command that nobody waits for any more still occupies its place in QEMU's queue, so it stays
@@ -343,12 +343,17 @@ static int on_greeting(struct session *s, qmp_message *m, struct session_item *r
     return 0;
 }
 
-/* With two under way, one may have been taken before the second greeting, and then the other one is what counts; or
- * both after it, and then the second is refused because the first was accepted. */
+/* With two under way because the server greeted twice, one may have been taken before the second greeting, and then the
+ * other one is what counts; or both after it, and then the second is refused because the first was accepted. With two
+ * because the first was in doubt, the first acceptance counts, and what is said to the other one means nothing. */
 static int on_negotiated(struct session *s, const qmp_message *m, struct session_item *ret)
 {
+    if (s->state == SESSION_RUNNING) {
+        release(s);
+        return 0;
+    }
     s->negotiated |= qmp_message_kind(m) == QMP_RETURN;
-    if (++s->n_negotiations_answered < s->n_negotiations)
+    if (++s->n_negotiations_answered < s->n_negotiations && !(s->in_doubt && s->negotiated))
         return 0;
     if (!s->negotiated)
         return complaint(s, QMP_FAILURE_NEGOTIATION, m, "the server refused the negotiation");
@@ -372,12 +377,26 @@ static struct session_command *addressee(struct session *s, qmp_value id)
     return s->id_less && s->id_less->state == COMMAND_IN_FLIGHT ? s->id_less : NULL;
 }
 
+/* An error without an id, before anything but a negotiation was sent. QEMU may say it of what the previous client sent;
+ * or, while it is starting, of our negotiation, of which it has lost the beginning. In either case asking once more
+ * does no harm. */
+static bool is_old_complaint(struct session *s)
+{
+    if (s->state == SESSION_GREETING)
+        return true;
+    if (s->state != SESSION_NEGOTIATING || s->in_doubt || s->n_negotiations == SESSION_NEGOTIATIONS_MAX)
+        return false;
+    s->in_doubt = true;
+    negotiate(s);
+    return true;
+}
+
 static int on_stray(struct session *s, const qmp_message *m, qmp_value id)
 {
     if (!id.text && qmp_message_kind(m) == QMP_ERROR) {
-        if (!s->agent)
+        if (!s->agent && !is_old_complaint(s))
             return complaint(s, QMP_FAILURE_SERVER_PARSE, m, "the server could not parse what it was sent");
-        if (s->sync.state == COMMAND_IN_FLIGHT)
+        if (s->agent && s->sync.state == COMMAND_IN_FLIGHT)
             sync_start(s); /* that was its answer, and no other will come */
     }
     s->strays++;

@@ -105,7 +105,7 @@ struct session {
             struct session_command negotiations[SESSION_NEGOTIATIONS_MAX];
             char negotiation_texts[SESSION_NEGOTIATIONS_MAX][SESSION_NEGOTIATION_TEXT_MAX];
             unsigned n_negotiations, n_negotiations_answered;
-            bool negotiated;
+            bool negotiated, in_doubt; /* accepted; the first may have been lost */
         };
         struct {                         /* an agent's */
             struct session_command sync; /* the question; done when there is none */

@@ -121,8 +121,21 @@ SCRIPT(just_deep_enough, CONNECT, FEED("{'return': [[[[[[[[[[[[[[[[[[[1]]]]]]]]]
 
 SCRIPT(id_less_error, CONNECT, SUBMIT(0, "a"), SEND_ALL, FEED(STOP ERROR_NO_ID("JSON parse error, stray x")),
     EVENT("STOP"), NOTHING, FAILED(SERVER_PARSE, -EPROTO, "JSON parse error", "{'error'"), REST("0"));
-SCRIPT(id_less_error_first, FEED(ERROR_NO_ID("early")), FAILED(SERVER_PARSE, -EPROTO, "early", "{'error'"));
-SCRIPT(id_less_error_negotiating, FEED(GREETING), SEND_ALL, FEED(ERROR_NO_ID("odd")),
+
+/* Before the greeting it is about what the previous client sent. Later it may be, or a QEMU that is just starting has
+ * lost the beginning of the negotiation: it is sent once more, and one acceptance is enough, whichever comes. */
+SCRIPT(id_less_error_first, FEED(ERROR_NO_ID("old") ERROR_NO_ID("older")), NOTHING, STRAYS(2), FEED(GREETING),
+    OUTPUT(NEGOTIATE), SEND_ALL, FEED(RETURN("$n")), RUNNING);
+SCRIPT(id_less_error_foreign, FEED(GREETING), SEND_ALL, FEED(ERROR_NO_ID("old")), NOTHING, STRAYS(1),
+    OUTPUT(NEGOTIATE_AGAIN), SEND_ALL, FEED(RETURN("$n")), RUNNING, SUBMIT_8, SEND_ALL, FEED(STOP ERROR("$m")),
+    EVENT("STOP"), NOTHING, STRAYS(1), FEED(RETURN("0")), REPLY(0, ""));
+SCRIPT(id_less_error_of_a_lost_beginning, FEED(GREETING), SEND_ALL, FEED(ERROR_NO_ID("stray")), NOTHING, SEND_ALL,
+    FEED(RETURN("$m")), RUNNING, NOTHING);
+SCRIPT(id_less_error_refused, FEED(GREETING), SEND_ALL, FEED(ERROR_NO_ID("old")), SEND_ALL, FEED(ERROR("$n")), NOTHING,
+    FEED(ERROR("$m")), NOTHING, FAILED(NEGOTIATION, -EPROTO, "no such thing", NULL));
+SCRIPT(id_less_error_negotiating, FEED(GREETING), SEND_ALL, FEED(ERROR_NO_ID("old") ERROR_NO_ID("odd")),
+    FAILED(SERVER_PARSE, -EPROTO, "odd", "{'error'"));
+SCRIPT(id_less_error_greeted_twice, FEED(GREETING GREETING), SEND_ALL, FEED(ERROR_NO_ID("odd")),
     FAILED(SERVER_PARSE, -EPROTO, "odd", "{'error'"));
 SCRIPT(id_less_return, CONNECT, SUBMIT(0, "a"), SEND_ALL, FEED("{'return': {}}"), NOTHING, STRAYS(1),
     FEED(RETURN("$0")), REPLY(0, "$0"));
@@ -345,7 +358,11 @@ static const struct check_test tests[] = {
     PLAY(just_deep_enough, test_script),
     PLAY(id_less_error, test_script),
     PLAY(id_less_error_first, test_script),
+    PLAY(id_less_error_foreign, test_script),
+    PLAY(id_less_error_of_a_lost_beginning, test_script),
+    PLAY(id_less_error_refused, test_script),
     PLAY(id_less_error_negotiating, test_script),
+    PLAY(id_less_error_greeted_twice, test_script),
     PLAY(id_less_return, test_script),
     PLAY(replies_in_any_order, test_script),
     PLAY(two_replies_to_one, test_script),
