@@ -24,16 +24,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define DIAG_BUFFER_SIZE ((size_t)32768)
 #define TCP_STATE_ESTABLISHED 1u
+/* A device number as the kernel has it inside. */
+#define KERNEL_MINOR_BITS 20u
+#define KERNEL_MINOR_MASK ((1u << KERNEL_MINOR_BITS) - 1)
 
 /* What one socket of the dump says. */
 struct diag_socket {
     const char *name;
     size_t name_size;
     uint32_t file; /* the inode of the socket's file; 0: abstract */
+    uint32_t device;
     uint32_t peer;
 };
 
@@ -65,6 +70,7 @@ static struct diag_socket parse_socket(struct nlmsghdr *h)
             s.name_size = RTA_PAYLOAD(a);
         } else if (a->rta_type == UNIX_DIAG_VFS && RTA_PAYLOAD(a) == sizeof(struct unix_diag_vfs)) {
             s.file = ((const struct unix_diag_vfs *)RTA_DATA(a))->udiag_vfs_ino;
+            s.device = ((const struct unix_diag_vfs *)RTA_DATA(a))->udiag_vfs_dev;
         } else if (a->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD(a) == sizeof(s.peer)) {
             memcpy(&s.peer, RTA_DATA(a), sizeof(s.peer));
         }
@@ -72,8 +78,14 @@ static struct diag_socket parse_socket(struct nlmsghdr *h)
     return s;
 }
 
-/* `file`: the inode of the socket that is at the path now. A former server may still serve who found it there. */
-static bool is_at(const struct diag_socket *s, const struct sockaddr_un *un, socklen_t un_size, ino_t file)
+static bool is_on_device(const struct diag_socket *s, dev_t device)
+{
+    return s->device >> KERNEL_MINOR_BITS == major(device) && (s->device & KERNEL_MINOR_MASK) == minor(device);
+}
+
+/* `file`: the socket that is at the path now. A former server may still serve who found it there. The server may have
+ * called the path something else, or its file system may not say on which device it is: one of the two has to fit. */
+static bool is_at(const struct diag_socket *s, const struct sockaddr_un *un, socklen_t un_size, const struct stat *file)
 {
     size_t size = un_size - offsetof(struct sockaddr_un, sun_path);
 
@@ -81,13 +93,17 @@ static bool is_at(const struct diag_socket *s, const struct sockaddr_un *un, soc
         return false;
     if (un->sun_path[0] == '\0')
         return s->name_size == size && memcmp(s->name, un->sun_path, size) == 0;
+    if (s->file != (uint32_t)file->st_ino)
+        return false;
+    if (is_on_device(s, file->st_dev))
+        return true;
     /* A path is listed with its NUL by some kernels and without it by others. */
-    return s->file == (uint32_t)file && strnlen(s->name, s->name_size) == strnlen(un->sun_path, size) &&
+    return strnlen(s->name, s->name_size) == strnlen(un->sun_path, size) &&
            memcmp(s->name, un->sun_path, strnlen(un->sun_path, size)) == 0;
 }
 
 /* The inode of a peer of an accepted socket at the address that is not `own`; 0 for none. */
-static uint32_t find_peer(const struct sockaddr_un *un, socklen_t size, ino_t file, ino_t own)
+static uint32_t find_peer(const struct sockaddr_un *un, socklen_t size, const struct stat *file, ino_t own)
 {
     char buffer[DIAG_BUFFER_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
     int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -201,7 +217,7 @@ bool holder_find(const struct sockaddr_un *un, socklen_t size, int fd, struct pr
         return false;
     if (fd >= 0)
         fstat(fd, &own);
-    peer = find_peer(un, size, file.st_ino, own.st_ino);
+    peer = find_peer(un, size, &file, own.st_ino);
     if (peer == 0)
         return false;
     *ret = (struct process){0};
