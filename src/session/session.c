@@ -487,6 +487,8 @@ static int on_searched(struct session *s, int error, qmp_message *message, struc
 
     if (error == -ENOMEM)
         return refuse(s, error, /* flaw= */ NULL);
+    if (error >= 0 && s->tap)
+        s->tap->received(s->tap->userdata, m);
     if (error >= 0)
         return sync_on_message(s, m) ? on_synced(s, ret) : 0;
     sync_search(s);
