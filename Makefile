@@ -33,7 +33,7 @@ check:
 install:
 	@scripts/build $(release) $(release_options)
 	@DESTDIR='$(DESTDIR)' meson install -C $(release) --no-rebuild
-	@test -n '$(DESTDIR)' || ! command -v ldconfig >/dev/null || ldconfig
+	@test -n '$(DESTDIR)' || test "$$(id -u)" -ne 0 || ! command -v ldconfig >/dev/null || ldconfig
 
 bench:
 	@scripts/setup check
