@@ -185,7 +185,12 @@ static enum outcome short_parse(struct options *o, const char *argument, char **
     for (const char *letter = argument + 1; outcome == OUTCOME_DONE && *letter != '\0'; letter++) {
         const struct option *option = short_find(*letter);
         if (option == NULL) {
-            complain("unknown option '-%s' in '%s'; words that start with '-' go after '--'", letter, argument);
+            if (long_find(argument + 1, strcspn(argument + 1, "=")) != NULL)
+                complain("unknown option '%s': long ones have two dashes, '-%s'", argument, argument);
+            else if (letter == argument + 1)
+                complain("unknown option '%s'; words that start with '-' go after '--'", argument);
+            else
+                complain("unknown option '-%c' in '%s'; words that start with '-' go after '--'", *letter, argument);
             return OUTCOME_USAGE;
         }
         if (option->set != NULL)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <qmp/error.h>
@@ -28,23 +29,41 @@ int explain_address(qmp_client *c, int error, const char *text, const char *flaw
     return connection_fail(c, QMP_FAILURE_CONNECT, error, "%s is %s; " ADDRESS_GRAMMAR, excerpt, flaw);
 }
 
-static const char *hint_for(const qmp_client *c, int error)
+/* What refuses a connection on a path may not even be a socket. */
+static const char *file_type(const qmp_client *c)
+{
+    struct stat file;
+    struct address a;
+    const char *flaw;
+
+    if (address_parse(&a, c->address_text, &flaw) < 0 || a.kind != ADDRESS_UNIX || a.unix_.un.sun_path[0] == '\0' ||
+        stat(a.unix_.un.sun_path, &file) < 0 || S_ISSOCK(file.st_mode))
+        return NULL;
+    return S_ISDIR(file.st_mode) ? "it is a folder; the socket is a file in it" : "it is a file, but no socket";
+}
+
+/* Where there is more to say than what the error means. */
+static const char *words_for(const qmp_client *c, int error)
 {
     static const struct {
         int error;
-        const char *hint;
-    } hints[] = {
-        {-ENOENT, ": is QEMU running, with -qmp unix:PATH,server=on,wait=off and this PATH?"},
-        {-ECONNREFUSED, ": its QEMU has gone, or waits for nobody (server=off)"},
-        {-EACCES, ": connecting needs write permission on it"},
-        {-EPROTOTYPE, ": QMP wants a stream socket"},
+        const char *words;
+    } dialling[] = {
+        {-ENOENT, "not there: is QEMU running, with -qmp unix:PATH,server=on,wait=off and this PATH?"},
+        {-ECONNREFUSED, "nobody listens there: its QEMU has gone, or waits for nobody (server=off)"},
+        {-EACCES,
+            "no permission: it takes write permission on the socket, and search permission on the folders above it"},
+        {-EPROTOTYPE, "a socket of the wrong type: QMP wants a stream socket"},
     };
+    const char *type = error == -ECONNREFUSED && c->way == WAY_DIAL ? file_type(c) : NULL;
 
-    for (unsigned i = 0; c->way == WAY_DIAL && i < ELEMENTS(hints); i++) {
-        if (hints[i].error == error)
-            return hints[i].hint;
+    if (type)
+        return type;
+    for (unsigned i = 0; c->way == WAY_DIAL && i < ELEMENTS(dialling); i++) {
+        if (dialling[i].error == error)
+            return dialling[i].words;
     }
-    return "";
+    return qmp_strerror(error);
 }
 
 int explain_connect(qmp_client *c, int error, const struct link_flaw *flaw)
@@ -55,8 +74,8 @@ int explain_connect(qmp_client *c, int error, const struct link_flaw *flaw)
         return connection_fail(c, QMP_FAILURE_TLS, error, "%s: %s", c->address_text, flaw->why);
     if (flaw->why[0] != '\0')
         return connection_fail(c, QMP_FAILURE_CONNECT, error, "cannot %s %s: %s", verb, c->address_text, flaw->why);
-    return connection_fail(c, QMP_FAILURE_CONNECT, error, "cannot %s %s: %s%s", verb, c->address_text,
-        qmp_strerror(error), hint_for(c, error));
+    return connection_fail(
+        c, QMP_FAILURE_CONNECT, error, "cannot %s %s: %s", verb, c->address_text, words_for(c, error));
 }
 
 /* ---- the connect timeout has passed ---- */

@@ -74,7 +74,7 @@ int link_step(struct link *l, struct link_flaw *reterr);
 short link_poll_events(const struct link *l);
 uint64_t link_deadline(const struct link *l);
 /* What it is waiting for, for the words of a deadline that passed: "the look-up of the name vm7 did not end", "10.0.0.7
- * did not answer; 10.0.0.6: nobody listens on the socket", "the TLS handshake did not end". */
+ * did not answer; 10.0.0.6: nobody listens there", "the TLS handshake did not end". */
 void link_explain_wait(const struct link *l, char *out, size_t size);
 
 /* UP only. Returns the bytes received; 0 at the end; -EAGAIN; other errnos (-EBADMSG: the TLS stream is broken, cut

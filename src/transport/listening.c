@@ -401,6 +401,18 @@ static int open_exec(struct listening *s, const struct address *a, struct link_f
 
 /* ---- all of them ---- */
 
+/* Where an opener has left it at the error: what it means here. */
+static void explain(const struct address *a, int error, struct link_flaw *reterr)
+{
+    const char *words = error == -EACCES && a->kind == ADDRESS_UNIX   ? "no permission to make a file in that folder"
+                        : error == -EACCES                            ? "no permission for that port"
+                        : error == -ENOENT && a->kind == ADDRESS_UNIX ? "the folder of the socket is not there"
+                                                                      : "";
+
+    if (reterr->why[0] == '\0')
+        snprintf(reterr->why, sizeof(reterr->why), "%s", words);
+}
+
 int listening_open(struct listening *s, const struct address *a, struct link_flaw *reterr)
 {
     static int (*const openers[])(struct listening * s, const struct address *a, struct link_flaw *reterr) = {
@@ -418,8 +430,10 @@ int listening_open(struct listening *s, const struct address *a, struct link_fla
     r = openers[a->kind](s, a, reterr);
     if (r < 0 && s->fd >= 0 && a->kind != ADDRESS_FD)
         close(s->fd);
-    if (r < 0)
+    if (r < 0) {
         s->fd = -1;
+        explain(a, r, reterr);
+    }
     return r;
 }
 

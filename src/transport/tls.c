@@ -191,7 +191,9 @@ int tls_check(qmp_tls *credentials, bool is_server, const char *peer_name, char 
         return -EINVAL;
     }
     if (!is_server && credentials->verify_peer && (!peer_name || peer_name[0] == '\0')) {
-        snprintf(why, why_size, "there is no name to check the server's certificate against: say how it is called");
+        snprintf(why, why_size,
+            "there is no name to check the server's certificate against: say how it is called (peer_name; qmp: "
+            "--tls-name)");
         return -EINVAL;
     }
     return 0;

@@ -35,7 +35,7 @@ void tries_add(struct tries *t, const struct sockaddr *address, socklen_t size);
 /* Returns 1 with a connected socket, the caller's; 0 when it has to be called again: when `fd` is writable, or at
  * `next`; the errno of the last address when all have failed, with `why` in words ("" when there is nothing to add). */
 int tries_step(struct tries *t, int *ret_fd);
-/* "10.0.0.7 did not answer; 10.0.0.6: nobody listens on the socket" */
+/* "10.0.0.7 did not answer; 10.0.0.6: nobody listens there" */
 void tries_explain_wait(const struct tries *t, char *out, size_t size);
 void tries_done(struct tries *t);
 

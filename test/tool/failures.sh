@@ -12,10 +12,10 @@ expect 4 '' \
     'qmp: cannot connect to DIR/none: not there: is QEMU running, with -qmp unix:PATH,server=on,wait=off and this PATH?'
 it 'nobody listens'; : >"$dir/file"; run call -s "$dir/file" x
 expect 4 '' \
-    'qmp: cannot connect to DIR/file: nobody listens on the socket: its QEMU has gone, or waits for nobody (server=off)'
+    'qmp: cannot connect to DIR/file: it is a file, but no socket'
 it 'no abstract name'; run wait -s "unix:@$dir/none" X
 expect 4 '' \
-    'qmp: cannot connect to unix:@DIR/none: nobody listens on the socket: its QEMU has gone, or waits for nobody (server=off)'
+    'qmp: cannot connect to unix:@DIR/none: nobody listens there: its QEMU has gone, or waits for nobody (server=off)'
 it 'an address without a path'; run events -s unix:
 expect 2 '' "qmp: unix: is an empty path; $grammar
 $events_hint"

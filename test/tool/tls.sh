@@ -111,4 +111,4 @@ wrong_line qemu:0 ', line 2: the key has an odd number of hexadecimal digits'
 wrong_line qemu:xy ', line 2: the key is not hexadecimal'
 wrong_line '' ' has no line with a key'
 it 'TLS over a UNIX socket without a name'; run call stop -s "$dir/clear" --tls-x509 "$dir/tls/client"; expect 4 '' \
-    "qmp: DIR/clear: there is no name to check the server's certificate against: say how it is called"
+    "qmp: DIR/clear: there is no name to check the server's certificate against: say how it is called (peer_name; qmp: --tls-name)"

@@ -17,7 +17,7 @@ it 'QEMU has gone'; kill -KILL "$vm_pid"
 # Its sockets are closed a moment later; until then it is the connection that is lost.
 for _ in 1 2 3 4 5 6 7 8 9 10; do run call -s "tcp:127.0.0.1:$port" stop; [ "$code" = 6 ] || break; done
 sed "s/:$port:/:PORT:/" "$err" >"$err.same"; mv "$err.same" "$err"; expect 4 '' \
-    'qmp: cannot connect to tcp:127.0.0.1:PORT: nobody listens on the socket: its QEMU has gone, or waits for nobody (server=off)'
+    'qmp: cannot connect to tcp:127.0.0.1:PORT: nobody listens there: its QEMU has gone, or waits for nobody (server=off)'
 
 # wrong_address ADDRESS FLAW
 wrong_address() {

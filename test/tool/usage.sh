@@ -30,7 +30,10 @@ $hint"
 it 'unknown option after the verb'; run call x --frob; expect 2 '' "qmp: unknown option '--frob'
 $call_hint"
 it 'unknown short option'; run call x -5
-expect 2 '' "qmp: unknown option '-5' in '-5'; words that start with '-' go after '--'
+expect 2 '' "qmp: unknown option '-5'; words that start with '-' go after '--'
+$call_hint"
+it 'a long option with one dash'; run call x -timeout 1s
+expect 2 '' "qmp: unknown option '-timeout': long ones have two dashes, '--timeout'
 $call_hint"
 it 'option without a value'; run call x --timeout; expect 2 '' "qmp: --timeout wants a value: --timeout DUR
 $call_hint"
