@@ -102,6 +102,7 @@ struct query {
     qmp_client *client;
     const char *address;
     unsigned *n_left; /* of all queries */
+    bool failed;
 };
 
 /* Safe in a callback, and the end of the client in the loop too. */
@@ -118,6 +119,7 @@ static void on_reply(qmp_pending *pending, int error, qmp_message *reply, void *
 
     qmp_value status = error == 0 ? qmp_value_member(qmp_reply_value(reply), "status") : (qmp_value){NULL, 0};
     printf("%s: %.*s\n", query->address, (int)status.size, status.text ? status.text : "");
+    query->failed = error < 0;
     finish(query);
 }
 
@@ -128,7 +130,8 @@ static void on_state(qmp_client *client, enum qmp_runstate state, void *userdata
     if (state == QMP_RUNNING) {
         qmp_client_execute_async(client, "query-status", /* arguments= */ NULL, on_reply, query, /* ret= */ NULL);
     } else if (state == QMP_IDLE) {
-        fprintf(stderr, "%s\n", qmp_client_failure(client));
+        query->failed = true;
+        fprintf(stderr, "epoll-loop: %s\n", qmp_client_failure(client));
         finish(query);
     }
 }
@@ -156,17 +159,22 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < n && r >= 0; i++) {
         queries[i] = (struct query){.address = argv[i + 1], .n_left = &n_left};
         r = begin(&queries[i], epoll, &watched[i]);
-        if (r < 0)
-            fprintf(stderr, "%s: %s\n", argv[i + 1], qmp_strerror(r));
+        if (r < 0) {
+            const char *why = queries[i].client ? qmp_client_failure(queries[i].client) : "";
+            fprintf(stderr, "epoll-loop: %s\n", *why ? why : qmp_strerror(r));
+        }
     }
     while (r >= 0 && n_left > 0)
         turn(epoll, watched, n);
 
-    for (unsigned i = 0; queries && i < n; i++) /* those that are left after a failure */
-        qmp_client_unref(queries[i].client);
+    bool failed = r < 0;
+    for (unsigned i = 0; queries && i < n; i++) {
+        failed |= queries[i].failed;
+        qmp_client_unref(queries[i].client); /* those that are left after a failure */
+    }
     if (epoll >= 0)
         close(epoll);
     free(queries);
     free(watched);
-    return r < 0 ? 1 : 0;
+    return failed ? 1 : 0;
 }

@@ -4,12 +4,13 @@
  * The loop over a listener is the heart of most programs that watch a QEMU: each event once, in order, and an end of
  * its own. This one connects step by step, so that it can say in words what went wrong when that fails.
  *
- *     qemu-system-x86_64 -machine none -display none -qmp unix:/tmp/vm.qmp,server=on,wait=off &
+ *     qemu-system-x86_64 -machine none -display none -qmp unix:/tmp/vm.qmp,server=on,wait=off \
+ *         -pidfile /tmp/vm.pid &
  *     cc events.c -o events $(pkg-config --cflags --libs libqmpclient)
  *     ./events /tmp/vm.qmp                  every event
  *     ./events /tmp/vm.qmp STOP RESUME      only these
  *
- * From another terminal, `kill %1` ends the QEMU, and with it this program. */
+ * From another terminal, `kill $(cat /tmp/vm.pid)` ends the QEMU, and with it this program. */
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,11 +4,12 @@
  * Nothing here waits for QEMU but the loop: connecting, the command and the events all go on in callbacks, beside
  * whatever else the program does in that loop.
  *
- *     qemu-system-x86_64 -machine none -display none -qmp unix:/tmp/vm.qmp,server=on,wait=off &
+ *     qemu-system-x86_64 -machine none -display none -qmp unix:/tmp/vm.qmp,server=on,wait=off \
+ *         -pidfile /tmp/vm.pid &
  *     cc loop-libev.c -o loop-libev $(pkg-config --cflags --libs libqmpclient) -lev
  *     ./loop-libev /tmp/vm.qmp
  *
- * From another terminal, `kill %1` ends the QEMU, and with it this program. */
+ * From another terminal, `kill $(cat /tmp/vm.pid)` ends the QEMU, and with it this program. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 
 #include <qmp/adapt/libev.h>
 #include <qmp/qmp.h>
+
+static bool connected; /* ever */
 
 static void on_reply(qmp_pending *pending, int error, qmp_message *reply, void *userdata)
 {
@@ -46,11 +49,19 @@ static void on_state(qmp_client *client, enum qmp_runstate state, void *userdata
     struct ev_loop *loop = userdata;
 
     if (state == QMP_RUNNING) {
+        connected = true;
         qmp_client_execute_async(client, "query-status", /* arguments= */ NULL, on_reply, userdata, /* ret= */ NULL);
     } else if (state == QMP_IDLE) { /* the end of the connection, or of the attempt */
         fprintf(stderr, "loop-libev: %s\n", qmp_client_failure(client));
         ev_break(loop, EVBREAK_ALL);
     }
+}
+
+/* Words for this failure are better than the meaning of its number. */
+static void complain(qmp_client *client, int error)
+{
+    const char *why = client ? qmp_client_failure(client) : "";
+    fprintf(stderr, "loop-libev: %s\n", *why ? why : qmp_strerror(error));
 }
 
 int main(int argc, char **argv)
@@ -76,10 +87,10 @@ int main(int argc, char **argv)
     if (r >= 0)
         ev_run(loop, /* flags= */ 0);
     else
-        fprintf(stderr, "loop-libev: %s\n", qmp_strerror(r));
+        complain(client, r);
 
     qmp_client_unref(client);
     ev_loop_destroy(loop);
     /* [loop-libev] end */
-    return r < 0 ? 1 : 0;
+    return connected ? 0 : 1;
 }

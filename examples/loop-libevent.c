@@ -4,11 +4,12 @@
  * Nothing here waits for QEMU but the loop: connecting, the command and the events all go on in callbacks, beside
  * whatever else the program does in that loop.
  *
- *     qemu-system-x86_64 -machine none -display none -qmp unix:/tmp/vm.qmp,server=on,wait=off &
+ *     qemu-system-x86_64 -machine none -display none -qmp unix:/tmp/vm.qmp,server=on,wait=off \
+ *         -pidfile /tmp/vm.pid &
  *     cc loop-libevent.c -o loop-libevent $(pkg-config --cflags --libs libqmpclient libevent_core)
  *     ./loop-libevent /tmp/vm.qmp
  *
- * From another terminal, `kill %1` ends the QEMU, and with it this program. */
+ * From another terminal, `kill $(cat /tmp/vm.pid)` ends the QEMU, and with it this program. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 
 #include <qmp/adapt/libevent.h>
 #include <qmp/qmp.h>
+
+static bool connected; /* ever */
 
 static void on_reply(qmp_pending *pending, int error, qmp_message *reply, void *userdata)
 {
@@ -46,11 +49,19 @@ static void on_state(qmp_client *client, enum qmp_runstate state, void *userdata
     struct event_base *loop = userdata;
 
     if (state == QMP_RUNNING) {
+        connected = true;
         qmp_client_execute_async(client, "query-status", /* arguments= */ NULL, on_reply, userdata, /* ret= */ NULL);
     } else if (state == QMP_IDLE) { /* the end of the connection, or of the attempt */
         fprintf(stderr, "loop-libevent: %s\n", qmp_client_failure(client));
         event_base_loopbreak(loop);
     }
+}
+
+/* Words for this failure are better than the meaning of its number. */
+static void complain(qmp_client *client, int error)
+{
+    const char *why = client ? qmp_client_failure(client) : "";
+    fprintf(stderr, "loop-libevent: %s\n", *why ? why : qmp_strerror(error));
 }
 
 int main(int argc, char **argv)
@@ -76,10 +87,10 @@ int main(int argc, char **argv)
     if (r >= 0)
         event_base_dispatch(loop);
     else
-        fprintf(stderr, "loop-libevent: %s\n", qmp_strerror(r));
+        complain(client, r);
 
     qmp_client_unref(client);
     event_base_free(loop);
     /* [loop-libevent] end */
-    return r < 0 ? 1 : 0;
+    return connected ? 0 : 1;
 }

@@ -65,6 +65,7 @@ int main(int argc, char **argv)
 
     if (argc != 3)
         errx(2, "usage: stay ADDRESS HOW-MANY-ENDS");
+    fprintf(stderr, "waiting for %s\n", argv[1]);
     setvbuf(stdout, NULL, _IOLBF, 0);
     policy.initially = true; /* also when there is no QEMU yet */
     if (qmp_client_new(&client) < 0 || qmp_client_set_reconnect(client, &policy) < 0)

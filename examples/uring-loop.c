@@ -5,9 +5,12 @@
  * the socket open: so it is taken out of the ring as soon as the client says so, and what it may still have to say is
  * told from what counts by a number.
  *
- *     qemu-system-x86_64 -machine none -display none -qmp unix:/tmp/vm.qmp,server=on,wait=off &
+ *     qemu-system-x86_64 -machine none -display none -qmp unix:/tmp/vm.qmp,server=on,wait=off \
+ *         -pidfile /tmp/vm.pid &
  *     cc uring-loop.c -o uring-loop $(pkg-config --cflags --libs libqmpclient liburing)
- *     ./uring-loop /tmp/vm.qmp */
+ *     ./uring-loop /tmp/vm.qmp
+ *
+ * From another terminal, `kill $(cat /tmp/vm.pid)` ends the QEMU, and with it this program. */
 
 #include <liburing.h>
 #include <stdio.h>
@@ -18,6 +21,8 @@
 #include <qmp/qmp.h>
 
 #define STATUS_SKIPPED 77
+
+static bool connected; /* ever */
 
 /* [uring-adapter] */
 struct watched {
@@ -116,6 +121,7 @@ static void on_state(qmp_client *client, enum qmp_runstate state, void *userdata
     struct watched *w = userdata;
 
     if (state == QMP_RUNNING) {
+        connected = true;
         qmp_client_execute_async(client, "query-status", /* arguments= */ NULL, on_reply, NULL, /* ret= */ NULL);
     } else if (state == QMP_IDLE) { /* the end of the connection, or of the attempt */
         fprintf(stderr, "uring-loop: %s\n", qmp_client_failure(client));
@@ -147,10 +153,12 @@ int main(int argc, char **argv)
     }
     while (r >= 0 && !w.ended)
         turn(&w, client);
-    if (r < 0)
-        fprintf(stderr, "uring-loop: %s\n", qmp_strerror(r));
+    if (r < 0) {
+        const char *why = client ? qmp_client_failure(client) : "";
+        fprintf(stderr, "uring-loop: %s\n", *why ? why : qmp_strerror(r));
+    }
     qmp_client_set_runstate_handler(client, /* handler= */ NULL, /* userdata= */ NULL);
     qmp_client_unref(client);
     io_uring_queue_exit(&w.ring);
-    return r < 0 ? 1 : 0;
+    return connected ? 0 : 1;
 }
