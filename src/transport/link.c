@@ -38,6 +38,7 @@ struct dial {
     qmp_tls *credentials;
     char *peer_name;
     char *host;    /* a name to look up */
+    unsigned port; /* of the host */
     char *command; /* to start */
     uint64_t next; /* when to step at the latest */
     struct listening listening;
@@ -206,6 +207,7 @@ static int begin_tcp(struct link *l, const struct address *a, struct link_flaw *
     if (!d->peer_name)
         d->peer_name = copy_name(a);
     d->host = strndup(a->tcp.host, a->tcp.host_size);
+    d->port = a->tcp.port;
     if (!d->host || !d->peer_name)
         return -ENOMEM;
     if (a->tcp.numeric)
@@ -338,6 +340,30 @@ static int step_listening(struct link *l, struct link_flaw *reterr)
     return connected(l, fd, reterr);
 }
 
+/* RFC 6761 says what localhost is; a system without a file of hosts does not. */
+static bool add_localhost(struct dial *d)
+{
+    static const char *const addresses[] = {"[::1]", "127.0.0.1"};
+    bool added = false;
+
+    if (strcmp(d->host, "localhost") != 0)
+        return false;
+    for (size_t i = 0; i < ELEMENTS(addresses); i++) {
+        char text[32];
+        const char *why;
+        struct address a;
+        struct sockaddr_storage s;
+        socklen_t size;
+
+        snprintf(text, sizeof(text), "tcp:%s:%u", addresses[i], d->port);
+        if (address_parse(&a, text, &why) >= 0 && address_resolve(&a, &s, &size) >= 0) {
+            tries_add(&d->tries, (const struct sockaddr *)(const void *)&s, size);
+            added = true;
+        }
+    }
+    return added;
+}
+
 static int step_resolving(struct link *l, struct link_flaw *reterr)
 {
     struct dial *d = l->dial;
@@ -348,7 +374,9 @@ static int step_resolving(struct link *l, struct link_flaw *reterr)
     d->next = UINT64_MAX;
     if (r == -EAGAIN)
         return 0;
-    if (r < 0) {
+    if (r < 0 && add_localhost(d)) {
+        found = NULL;
+    } else if (r < 0) {
         snprintf(reterr->why, sizeof(reterr->why), "%s: %s", d->host, why);
         return r;
     }

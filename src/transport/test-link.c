@@ -522,7 +522,7 @@ static void test_tcp_refuses(void)
 
 static void test_names(void)
 {
-    static const char *const hosts[] = {"one.test", "two.test", "three.test", "both.test"};
+    static const char *const hosts[] = {"one.test", "two.test", "three.test", "both.test", "localhost"};
     int server;
     unsigned port = new_tcp_server(&server, "127.0.0.1", 0, 8);
 
