@@ -372,11 +372,20 @@ static void kill_completes_pending(struct fixture *f)
     qmp_pending_unref(pending);
 }
 
+/* QEMU sends pretty output line by line: the last message is whole when its own brace is there. */
+static bool ends_whole(const char *text, size_t size)
+{
+    const char *end = strstr(text, "\n ") ? "\n}\r\n" : "}\r\n";
+
+    return size >= strlen(end) && strcmp(text + size - strlen(end), end) == 0;
+}
+
 /* Waits until the kernel holds `n` replies for the client, without taking them. */
 static void await_replies(int fd, unsigned n)
 {
     uint64_t deadline = check_deadline(CHECK_WAIT);
     char buffer[4096];
+    bool whole;
     unsigned found;
 
     do {
@@ -385,10 +394,11 @@ static void await_replies(int fd, unsigned n)
         ssize_t size = recv(fd, buffer, sizeof(buffer) - 1, MSG_PEEK | MSG_DONTWAIT);
         assert_true(size > 0);
         buffer[size] = '\0';
+        whole = ends_whole(buffer, (size_t)size);
         found = 0;
         for (const char *s = buffer; (s = strstr(s, "\"return\"")); s++)
             found++;
-    } while (found < n);
+    } while (found < n || !whole);
 }
 
 /* A handler disconnects at the first of several messages that were read at once: the others are delivered first. */

@@ -360,7 +360,8 @@ static void network_that_breaks(struct fixture *f)
     }
     synchronize(p.client);
     assert_int_equal(check_turns(qmp_client_events(p.client)), CUTS);
-    assert_int_equal(relay_count(relay), CUTS + 1);
+    /* QEMU may need a moment to see that the last connection has gone: then an attempt more is cut short. */
+    assert_true(relay_count(relay) >= CUTS + 1);
     persistent_done(&p);
     qmp_client_unref(other);
     relay_stop(relay);
