@@ -212,7 +212,7 @@ static void dialled(struct fixture *f, const char *theirs, const char *ours)
     set_tls(f->client, ours, NULL);
     assert_ok(qmp_client_listen_on(f->client, "tcp:127.0.0.1:0"));
     assert_ok(qmp_client_get_address(f->client, &address));
-    snprintf(dial, sizeof(dial), "host=localhost,port=%s,ipv6=off,tls-creds=tls", strrchr(address, ':') + 1);
+    snprintf(dial, sizeof(dial), "host=127.0.0.1,port=%s,tls-creds=tls", strrchr(address, ':') + 1);
     start(f, MACHINE_NONE, theirs, NULL, dial);
     for (unsigned i = 0; i < 2; i++) {
         if (i > 0)
@@ -260,7 +260,7 @@ static void dialled_in_vain(struct fixture *f)
         set_tls(c, cases[i].ours, NULL);
         assert_ok(qmp_client_listen_on(c, "tcp:127.0.0.1:0"));
         assert_ok(qmp_client_get_address(c, &address));
-        snprintf(dial, sizeof(dial), "host=localhost,port=%s,ipv6=off,tls-creds=tls", strrchr(address, ':') + 1);
+        snprintf(dial, sizeof(dial), "host=127.0.0.1,port=%s,tls-creds=tls", strrchr(address, ':') + 1);
         start(f, MACHINE_NONE, cases[i].theirs, strcmp(cases[i].theirs, "psk-nobody") == 0 ? user : NULL, dial);
         assert_error(qmp_client_wait_running(c, CHECK_WAIT), cases[i].error);
         assert_int_equal(qmp_client_failure_kind(c), QMP_FAILURE_TLS);
