@@ -6,12 +6,10 @@
  * it serves one client at a time. The answer is the value alone; an error of QEMU's goes to standard error and into the
  * exit status, so that a script needs to parse nothing to know that it failed. */
 
-#include <errno.h>
-
 #include "arguments.h"
+#include "ask.h"
 #include "complain.h"
 #include "connect.h"
-#include "duration.h"
 #include "output.h"
 #include "verb.h"
 
@@ -28,7 +26,7 @@ static enum outcome command_check(const char *command)
 
 static enum outcome answer_print(const char *command, const qmp_message *reply)
 {
-    enum outcome outcome = output_line(qmp_reply_value(reply));
+    enum outcome outcome = output_json(qmp_reply_value(reply));
 
     if (outcome == OUTCOME_DONE)
         outcome = output_flush();
@@ -37,42 +35,9 @@ static enum outcome answer_print(const char *command, const qmp_message *reply)
     return outcome;
 }
 
-static enum outcome failure_print(const struct options *o, qmp_client *c, const char *command, int error)
-{
-    switch (error) {
-    case -ETIMEDOUT:
-        complain("%s: no answer within %s", command, o->timeout_text);
-        return OUTCOME_TIMEOUT;
-    case -EINVAL:
-    case -EBADMSG:
-    case -ELOOP:
-    case -EMSGSIZE:
-        complain("%s cannot be sent: %s", command, qmp_strerror(error));
-        return OUTCOME_USAGE;
-    default:
-        return outcome_of_failure(c, error);
-    }
-}
-
-static enum outcome command_execute(const struct options *o, qmp_client *c, const char *command, const char *arguments)
-{
-    __attribute__((cleanup(qmp_message_unrefp))) qmp_message *reply = NULL, *refusal = NULL;
-    uint64_t deadline = duration_deadline(o->timeout);
-    int r = qmp_client_wait_running(c, QMP_FOREVER);
-
-    if (r < 0)
-        return outcome_of_failure(c, r);
-    r = qmp_client_execute(c, command, arguments, duration_until(deadline), &reply, &refusal);
-    if (r >= 0)
-        return answer_print(command, reply);
-    if (r != -EREMOTEIO)
-        return failure_print(o, c, command, r);
-    complain("%s: %s: %s", command, qmp_reply_error_class(refusal), qmp_reply_error_desc(refusal));
-    return OUTCOME_REFUSED;
-}
-
 static enum outcome call_run(const struct options *o, const char *const *words, size_t n)
 {
+    __attribute__((cleanup(qmp_message_unrefp))) qmp_message *reply = NULL;
     __attribute__((cleanup(qmp_client_unrefp))) qmp_client *c = NULL;
     __attribute__((cleanup(qmp_freep))) char *arguments = NULL;
     enum outcome outcome = command_check(words[0]);
@@ -80,8 +45,10 @@ static enum outcome call_run(const struct options *o, const char *const *words, 
     if (outcome == OUTCOME_DONE)
         outcome = arguments_make(words + 1, n - 1, &arguments);
     if (outcome == OUTCOME_DONE)
-        outcome = connect_start(o, /* l= */ NULL, &c);
-    return outcome == OUTCOME_DONE ? command_execute(o, c, words[0], arguments) : outcome;
+        outcome = connect_open(o, /* l= */ NULL, &c);
+    if (outcome == OUTCOME_DONE)
+        outcome = ask(o, c, words[0], arguments, &reply);
+    return outcome == OUTCOME_DONE ? answer_print(words[0], reply) : outcome;
 }
 
 const struct verb verb_call = {
@@ -101,7 +68,8 @@ const struct verb verb_call = {
     .examples = "  qmp call query-status\n"
                 "  qmp call blockdev-add driver=raw node-name=d0 file.driver=file file.filename=d0\n"
                 "  qmp call human-monitor-command command-line='info block'\n",
-    .options = OPTIONS_CONNECT | OPTION_TIMEOUT,
+    .options = OPTIONS_CONNECT | OPTIONS_OUTPUT,
     .words_min = 1,
+    .several = true,
     .run = call_run,
 };

@@ -3,16 +3,24 @@
 /* From an address to a client.
  *
  * The library's default listener is switched off: the tool reads its own listener or none, and a process that waits for
- * days must not keep what nobody reads. --timeout is the time in all, from here on, so it bounds connecting too.
+ * days must not keep what nobody reads. --timeout is the time in all, so it bounds connecting too. A server that is not
+ * there yet is tried again, less and less often, for as long as --wait-for-socket says; any other failure is one.
  *
  * It knows nothing of what the connection is for. */
 
 #include <errno.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include "complain.h"
 #include "connect.h"
+#include "duration.h"
 
-static const char *address_of(const struct options *o)
+/* Between two attempts. */
+#define PAUSE_MIN (10 * QMP_MILLISECOND)
+#define PAUSE_MAX (200 * QMP_MILLISECOND)
+
+const char *connect_address(const struct options *o)
 {
     const char *address = o->address != NULL ? o->address : getenv("QMP_SOCKET");
 
@@ -20,11 +28,6 @@ static const char *address_of(const struct options *o)
         return address;
     complain("no address: say where QEMU's monitor is with -s ADDRESS, or set QMP_SOCKET");
     return NULL;
-}
-
-static uint64_t timeout_of(const struct options *o)
-{
-    return o->timeout < o->connect_timeout ? o->timeout : o->connect_timeout;
 }
 
 /* Credentials as the options say. Everything that is wrong with them is found before the monitor is taken. */
@@ -51,31 +54,97 @@ static enum outcome tls_prepare(const struct options *o, qmp_client *c)
     return r == -ENOMEM ? OUTCOME_LOCAL : OUTCOME_USAGE;
 }
 
-static int client_prepare(qmp_client *c, qmp_listener *l, uint64_t timeout)
+static void wire_show(qmp_client *c, enum qmp_log_level level, const char *text, size_t size, void *userdata)
+{
+    (void)c;
+    (void)size;
+    (void)userdata;
+    if (level != QMP_LOG_DEBUG)
+        complain("%s", text);
+}
+
+static int client_prepare(const struct options *o, qmp_client *c, qmp_listener *l)
 {
     qmp_listener_set_limits(qmp_client_events(c), /* queue_max= */ 0, /* history_max= */ 0);
-    qmp_client_set_connect_timeout(c, timeout);
+    if (o->given & OPTION_VERBOSE)
+        qmp_client_set_log(c, QMP_LOG_FULL, wire_show, /* userdata= */ NULL);
     return l != NULL ? qmp_client_register_listener(c, l) : 0;
 }
 
-enum outcome connect_start(const struct options *o, qmp_listener *l, qmp_client **ret)
+enum outcome connect_prepare(const struct options *o, qmp_listener *l, qmp_client **ret)
 {
     __attribute__((cleanup(qmp_client_unrefp))) qmp_client *c = NULL;
-    const char *address = address_of(o);
     enum outcome outcome;
     int r;
 
-    if (address == NULL)
+    if (connect_address(o) == NULL)
         return OUTCOME_USAGE;
     r = qmp_client_new(&c);
     if (r >= 0)
-        r = client_prepare(c, l, timeout_of(o));
+        r = client_prepare(o, c, l);
     if (r < 0)
         return outcome_of_error("making a client", r);
     outcome = tls_prepare(o, c);
     if (outcome != OUTCOME_DONE)
         return outcome;
-    r = qmp_client_connect(c, address);
+    *ret = c;
+    c = NULL;
+    return OUTCOME_DONE;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int attempt(const struct options *o, qmp_client *c, uint64_t left)
+{
+    int r;
+
+    qmp_client_set_connect_timeout(c, least(left, o->connect_timeout));
+    r = qmp_client_connect(c, connect_address(o));
+    return r < 0 ? r : qmp_client_wait_running(c, QMP_FOREVER);
+}
+
+/* Whether an attempt failed because there is no server yet. */
+static bool is_absent(qmp_client *c, int error)
+{
+    static const int errors[] = {-ENOENT, -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -ENODEV};
+    bool absent = false;
+
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+        absent |= errors[i] == error;
+    return absent && qmp_client_failure_kind(c) == QMP_FAILURE_CONNECT;
+}
+
+int connect_run(const struct options *o, qmp_client *c)
+{
+    uint64_t until = duration_deadline(o->wait_for_socket), pause = PAUSE_MIN;
+
+    if (until > o->deadline)
+        until = o->deadline;
+    for (uint64_t left = o->timeout;; left = duration_until(o->deadline)) {
+        int r = attempt(o, c, left);
+        struct timespec t;
+        left = duration_until(until);
+        if (r >= 0 || o->wait_for_socket == 0 || left == 0 || !is_absent(c, r))
+            return r;
+        pause = least(pause, left);
+        t = (struct timespec){(time_t)(pause / QMP_SECOND), (long)(pause % QMP_SECOND) * 1000};
+        nanosleep(&t, /* ret_left= */ NULL);
+        pause = least(pause * 2, PAUSE_MAX);
+    }
+}
+
+enum outcome connect_open(const struct options *o, qmp_listener *l, qmp_client **ret)
+{
+    __attribute__((cleanup(qmp_client_unrefp))) qmp_client *c = NULL;
+    enum outcome outcome = connect_prepare(o, l, &c);
+    int r;
+
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    r = connect_run(o, c);
     if (r < 0)
         return outcome_of_failure(c, r);
     *ret = c;

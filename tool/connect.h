@@ -4,9 +4,19 @@
 
 #include "options.h"
 
-/* Starts to connect to the server that the options or the environment name; qmp_client_wait_running() waits for it.
- * `l`, which may be NULL, is registered before, and so hears every event of the connection. The client is the caller's.
- */
-enum outcome connect_start(const struct options *o, qmp_listener *l, qmp_client **ret);
+/* A client for the server that the options or the environment name, not connected yet. `l`, which may be NULL, is
+ * registered, and so hears every event of the connection. The client is the caller's. */
+enum outcome connect_prepare(const struct options *o, qmp_listener *l, qmp_client **ret);
+
+/* Connects it, to the end of the negotiation; waits for a server that is not there as long as --wait-for-socket says.
+ * Returns 0 or the error, for outcome_of_failure(). */
+int connect_run(const struct options *o, qmp_client *c);
+
+/* Both. */
+enum outcome connect_open(const struct options *o, qmp_listener *l, qmp_client **ret);
+
+/* The address that the options or the environment name, as the user wrote it; NULL, with a complaint, when there is
+ * none. */
+const char *connect_address(const struct options *o);
 
 #endif

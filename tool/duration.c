@@ -9,6 +9,7 @@
  * It knows nothing of what the duration is for. */
 
 #include <qmp/types.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -61,7 +62,31 @@ bool duration_parse(const char *text, uint64_t *ret)
     return true;
 }
 
-static uint64_t now(void)
+const char *duration_text(uint64_t duration, char text[DURATION_TEXT_MAX])
+{
+    static const struct {
+        const char *name;
+        uint64_t length;
+    } shown[] = {{"h", 3600 * QMP_SECOND}, {"min", 60 * QMP_SECOND}, {"s", QMP_SECOND}, {"ms", QMP_MILLISECOND},
+        {"us", 1}};
+    size_t i = 0;
+    unsigned thousandths;
+
+    while (i < sizeof(shown) / sizeof(shown[0]) - 1 && duration < shown[i].length)
+        i++;
+    thousandths = (unsigned)((duration % shown[i].length) * 1000 / shown[i].length);
+    snprintf(text, DURATION_TEXT_MAX, "%llu.%03u", (unsigned long long)(duration / shown[i].length), thousandths);
+    for (size_t end = strlen(text) - 1; text[end] == '0' || text[end] == '.'; end--) {
+        bool whole = text[end] == '.';
+        text[end] = '\0';
+        if (whole)
+            break;
+    }
+    snprintf(text + strlen(text), DURATION_TEXT_MAX - strlen(text), " %s", shown[i].name);
+    return text;
+}
+
+uint64_t duration_now(void)
 {
     struct timespec t;
 
@@ -71,7 +96,7 @@ static uint64_t now(void)
 
 uint64_t duration_deadline(uint64_t timeout)
 {
-    return timeout == QMP_FOREVER ? QMP_FOREVER : now() + timeout;
+    return timeout == QMP_FOREVER ? QMP_FOREVER : duration_now() + timeout;
 }
 
 uint64_t duration_until(uint64_t deadline)
@@ -80,6 +105,6 @@ uint64_t duration_until(uint64_t deadline)
 
     if (deadline == QMP_FOREVER)
         return QMP_FOREVER;
-    t = now();
+    t = duration_now();
     return deadline > t ? deadline - t : 0;
 }

@@ -9,6 +9,15 @@
  * is longer than a year. */
 bool duration_parse(const char *text, uint64_t *ret);
 
+/* The room that the text of a duration needs. */
+#define DURATION_TEXT_MAX 32
+
+/* A duration for people: "200 ms", "1.5 s", "90 s" as "1.5 min". Returns `text`. */
+const char *duration_text(uint64_t duration, char text[DURATION_TEXT_MAX]);
+
+/* µs of CLOCK_MONOTONIC. */
+uint64_t duration_now(void);
+
 /* The deadline that a timeout from now makes, in µs of CLOCK_MONOTONIC; QMP_FOREVER makes QMP_FOREVER. */
 uint64_t duration_deadline(uint64_t timeout);
 

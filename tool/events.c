@@ -21,7 +21,8 @@ const struct verb verb_events = {
     .examples = "  qmp events\n"
                 "  qmp events STOP RESUME --count 2\n"
                 "  qmp events JOB_STATUS_CHANGE --where data.id=job1 --timeout 1m\n",
-    .options = OPTIONS_CONNECT | OPTION_TIMEOUT | OPTION_WHERE | OPTION_COUNT,
+    .options = OPTIONS_CONNECT | OPTIONS_OUTPUT | OPTION_WHERE | OPTION_COUNT,
     .words_min = 0,
+    .several = true,
     .run = events_run,
 };

@@ -36,13 +36,13 @@ static void print_line(const char *format, ...)
     print("\n");
 }
 
-static void print_options(unsigned taken)
+static void print_options(const char *title, uint64_t taken)
 {
     struct option_help option;
     size_t position = 0;
 
-    print("\nOptions, before or after the verb:\n");
-    while (options_next(taken | OPTIONS_EVERYWHERE, &position, &option)) {
+    print(title);
+    while (options_next(taken, &position, &option)) {
         char name[LINE_MAX_BYTES];
         const char letter[] = {'-', option.short_name, ',', ' ', '\0'};
         snprintf(name, sizeof(name), "%s--%s%s%s", option.short_name != 0 ? letter : "    ", option.long_name,
@@ -55,15 +55,27 @@ static void print_options(unsigned taken)
     }
 }
 
+static void print_verbs(const struct verb *const *table, const char *prefix)
+{
+    for (; *table != NULL; table++) {
+        char name[LINE_MAX_BYTES];
+        if ((*table)->hidden)
+            continue;
+        snprintf(name, sizeof(name), "%s%s", prefix, (*table)->name);
+        print_line("  %-*s%s", COLUMN, name, (*table)->summary);
+    }
+}
+
 enum outcome help_tool(void)
 {
     print("Usage: qmp [OPTION]... VERB [WORD]...\n\n"
           "Talks to the monitor of a QEMU in its machine protocol, QMP. Start QEMU with\n"
           "  -qmp unix:/tmp/vm.qmp,server=on,wait=off\n"
           "\nVerbs:\n");
-    for (size_t i = 0; verb_at(i) != NULL; i++)
-        print_line("  %-*s%s", COLUMN, verb_at(i)->name, verb_at(i)->summary);
-    print_options(OPTIONS_CONNECT);
+    print_verbs(verbs, "");
+    print_options("\nOptions of every verb that connects, before or after the verb:\n", OPTIONS_CONNECT | OPTION_ALL);
+    print_options("\nOptions of every verb that prints JSON:\n", OPTIONS_OUTPUT);
+    print_options("\nOptions everywhere:\n", OPTIONS_EVERYWHERE);
     print("\nExamples:\n"
           "  export QMP_SOCKET=/tmp/vm.qmp\n"
           "  qmp call query-status\n"
@@ -78,11 +90,24 @@ enum outcome help_tool(void)
     return output_flush();
 }
 
-enum outcome help_verb(const struct verb *verb)
+enum outcome help_verb(const struct verb *verb, const char *name)
 {
-    print_line("Usage: qmp %s [OPTION]... %s\n", verb->name, verb->synopsis);
+    uint64_t own = verb->options & ~(OPTIONS_CONNECT | OPTIONS_OUTPUT);
+    char prefix[LINE_MAX_BYTES];
+
+    print_line("Usage: qmp %s [OPTION]... %s\n", name, verb->synopsis);
     print(verb->description);
-    print_options(verb->options);
+    if (verb->family != NULL) {
+        snprintf(prefix, sizeof(prefix), "%s ", name);
+        print("\nVerbs:\n");
+        print_verbs(verb->family, prefix);
+        print_line("\n'qmp %s VERB --help' says more about each.", name);
+    }
+    if (own != 0)
+        print_options("\nOptions, before or after the verb:\n", own);
+    if (verb->options & OPTION_SOCKET)
+        print_line("\nIt connects%s: -s ADDRESS, --timeout DUR and the like are in 'qmp --help'.",
+            verb->options & OPTION_OUTPUT ? " and prints JSON" : "");
     print("\nExamples:\n");
     print(verb->examples);
     return output_flush();
@@ -96,11 +121,11 @@ enum outcome help_version(void)
 
 void help_hint(const struct options *o)
 {
-    for (size_t i = 0; o->n_words > 0 && verb_at(i) != NULL; i++) {
-        if (strcmp(verb_at(i)->name, o->words[0]) != 0)
-            continue;
-        complain("'qmp %s --help' says more", verb_at(i)->name);
-        return;
-    }
-    complain("'qmp --help' says more");
+    size_t used = 0;
+    const struct verb *verb = o->n_words > 0 ? verb_look(o->words, o->n_words, &used) : NULL;
+
+    if (verb == NULL)
+        complain("'qmp --help' says more");
+    else
+        complain("'qmp %s%s%s --help' says more", o->words[0], used > 1 ? " " : "", used > 1 ? o->words[1] : "");
 }

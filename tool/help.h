@@ -5,7 +5,8 @@
 #include "verb.h"
 
 enum outcome help_tool(void);
-enum outcome help_verb(const struct verb *verb);
+/* `name` is the verb's in full, with that of its family. */
+enum outcome help_verb(const struct verb *verb, const char *name);
 enum outcome help_version(void);
 
 /* Says which help explains what went wrong. */

@@ -17,13 +17,15 @@
 
 static const char *const meanings[] = {
     [OUTCOME_DONE] = "done",
-    [OUTCOME_REFUSED] = "QEMU answered the command with an error",
+    [OUTCOME_REFUSED] = "QEMU answered the command with an error, or the job failed",
     [OUTCOME_USAGE] = "wrong usage; nothing was sent",
     [OUTCOME_TIMEOUT] = "--timeout passed first",
     [OUTCOME_CONNECT] = "cannot connect",
     [OUTCOME_GREETING] = "connected, but no greeting: another client holds the monitor, or QEMU hangs",
     [OUTCOME_LOST] = "the connection was lost",
     [OUTCOME_PROTOCOL] = "the server does not speak QMP, or sent more than the limits allow",
+    [OUTCOME_UNKNOWN] = "no such VM, job or command",
+    [OUTCOME_SOME] = "of several VMs, some failed and some did not, or in different ways",
     [OUTCOME_LOCAL] = "trouble on this side: with standard output, memory or descriptors",
 };
 

@@ -2,28 +2,77 @@
 
 /* Standard output: data for the next program, and nothing else.
  *
- * The invariant: what goes out is whole lines in order, one JSON value a line whatever the server's style; memory is
- * one fixed buffer, however long a line is. Strings in JSON hold no raw line breaks, so only white space between tokens
- * can break a line: a value without any is copied unchanged, another is brought to QEMU's own one-line form, byte for
- * byte what the same server sends with pretty=off.
+ * The invariant: what goes out is whole values in order, however many threads write; memory is one fixed buffer a
+ * thread, however long a value is. A thread that must write out the beginning of a value keeps the others waiting until
+ * its end. Strings in JSON hold no raw line breaks, so only white space between tokens can break a line: a value
+ * without any is copied unchanged as a line, another is brought to QEMU's own one-line form, byte for byte what the
+ * same server sends with pretty=off. On a terminal, strings are written so that it obeys nothing in them; it is the
+ * same JSON.
  *
  * The buffer is flushed by whoever knows that nothing follows at once. A reader that has gone ends the process quietly,
  * by SIGPIPE, even where the parent made it ignored. It knows nothing of what the values mean. */
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "complain.h"
+#include "escape.h"
+#include "label.h"
 #include "output.h"
+#include "style.h"
 
-/* The most that is held back. */
+/* The most that a thread holds back. */
 #define OUTPUT_MAX 65536
+/* The longest text that is formatted at once. */
+#define PRINT_MAX 4096
+/* Columns of one step of indentation. */
+#define INDENT 2
 
-static char buffer[OUTPUT_MAX];
-static size_t buffered;
+static struct {
+    enum format format;
+    const char *get;
+    bool terminal;
+} settings;
+
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t missing = PTHREAD_MUTEX_INITIALIZER;
+static bool missed; /* under `missing` */
+
+static _Thread_local char buffer[OUTPUT_MAX];
+static _Thread_local size_t buffered;
+static _Thread_local bool inside; /* a value was begun and not ended */
+static _Thread_local bool locked; /* its beginning was written: `writing` is ours until its end was */
+
+void output_setup(const struct options *o)
+{
+    settings.terminal = isatty(STDOUT_FILENO);
+    settings.format = o->format;
+    settings.get = o->get;
+    if (settings.format == FORMAT_AUTO)
+        settings.format = settings.terminal ? FORMAT_PRETTY : FORMAT_SHORT;
+}
+
+bool output_is_terminal(void)
+{
+    return settings.terminal;
+}
+
+bool output_missed(void)
+{
+    bool ret;
+
+    pthread_mutex_lock(&missing);
+    ret = missed;
+    pthread_mutex_unlock(&missing);
+    return ret;
+}
 
 void output_abandon(void)
 {
@@ -32,7 +81,7 @@ void output_abandon(void)
     _exit(128 + SIGPIPE); /* it is blocked */
 }
 
-enum outcome output_flush(void)
+static enum outcome buffer_write(void)
 {
     size_t written = 0;
 
@@ -47,12 +96,26 @@ enum outcome output_flush(void)
             output_abandon();
         } else if (errno != EINTR) {
             complain("cannot write to standard output: %s", strerror(errno));
-            buffered = 0;
             return OUTCOME_LOCAL;
         }
     }
-    buffered = 0;
     return OUTCOME_DONE;
+}
+
+enum outcome output_flush(void)
+{
+    enum outcome outcome;
+
+    if (buffered == 0)
+        return OUTCOME_DONE;
+    if (!locked)
+        pthread_mutex_lock(&writing);
+    outcome = buffer_write();
+    buffered = 0;
+    locked = inside && outcome == OUTCOME_DONE;
+    if (!locked)
+        pthread_mutex_unlock(&writing);
+    return outcome;
 }
 
 enum outcome output_text(const char *text, size_t size)
@@ -70,6 +133,38 @@ enum outcome output_text(const char *text, size_t size)
         }
     }
     return OUTCOME_DONE;
+}
+
+static enum outcome output_string(const char *text)
+{
+    return output_text(text, strlen(text));
+}
+
+enum outcome output_print(const char *format, ...)
+{
+    char text[PRINT_MAX];
+    va_list arguments;
+    int n;
+
+    va_start(arguments, format);
+    n = vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    return output_text(text, n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+enum outcome output_escaped(const char *text, size_t size)
+{
+    enum outcome outcome = OUTCOME_DONE;
+
+    for (size_t i = 0; outcome == OUTCOME_DONE && i < size;) {
+        char escaped[ESCAPE_MAX * sizeof(uint32_t) + 1];
+        uint32_t c = 0;
+        size_t n = escape_decode(text + i, size - i, &c);
+        n = n == 0 ? 1 : n;
+        outcome = output_text(escaped, (size_t)(escape_text(escaped, text + i, n) - escaped));
+        i += n;
+    }
+    return outcome;
 }
 
 static bool is_space(char c)
@@ -93,25 +188,155 @@ static const char *token_end(const char *text, const char *end)
     return p;
 }
 
-static enum outcome output_tokens(const char *text, const char *end)
+/* A string as a token, with "\uNNNN" for what a terminal might obey. */
+static enum outcome string_write(const char *text, size_t size)
 {
     enum outcome outcome = OUTCOME_DONE;
 
-    while (outcome == OUTCOME_DONE && text < end) {
-        const char *next = token_end(text, end);
-        outcome = output_text(text, (size_t)(next - text));
-        if (outcome == OUTCOME_DONE && (*text == ',' || *text == ':'))
-            outcome = output_text(" ", 1);
-        for (text = next; text < end && is_space(*text);)
-            text++;
+    for (size_t i = 0; outcome == OUTCOME_DONE && i < size;) {
+        uint32_t c = 0;
+        size_t n = escape_decode(text + i, size - i, &c);
+        n = n == 0 ? 1 : n;
+        outcome = escape_is_harmless(c) ? output_text(text + i, n) : output_print("\\u%04x", c);
+        i += n;
     }
     return outcome;
 }
 
-enum outcome output_line(qmp_value v)
+static enum style token_style(const char *token, bool key)
 {
-    bool one_line = memchr(v.text, '\n', v.size) == NULL && memchr(v.text, '\r', v.size) == NULL;
-    enum outcome outcome = one_line ? output_text(v.text, v.size) : output_tokens(v.text, v.text + v.size);
+    if (*token == '"')
+        return key ? STYLE_KEY : STYLE_STRING;
+    if (strchr("{}[]:,", *token) != NULL)
+        return STYLE_PLAIN;
+    return strchr("tfn", *token) != NULL ? STYLE_LITERAL : STYLE_NUMBER;
+}
 
+static enum outcome token_write(const char *token, const char *end, bool key)
+{
+    const char *on = style_start(STDOUT_FILENO, token_style(token, key));
+    enum outcome outcome = output_string(on);
+
+    if (outcome == OUTCOME_DONE && settings.terminal && *token == '"')
+        outcome = string_write(token, (size_t)(end - token));
+    else if (outcome == OUTCOME_DONE)
+        outcome = output_text(token, (size_t)(end - token));
+    return outcome == OUTCOME_DONE && *on != '\0' ? output_string(style_end(STDOUT_FILENO)) : outcome;
+}
+
+static enum outcome line_break(size_t depth)
+{
+    enum outcome outcome = output_text("\n", 1);
+
+    for (size_t i = 0; outcome == OUTCOME_DONE && i < depth * INDENT; i++)
+        outcome = output_text(" ", 1);
+    return outcome;
+}
+
+static const char *spaces_skip(const char *text, const char *end)
+{
+    while (text < end && is_space(*text))
+        text++;
+    return text;
+}
+
+/* Writes a value token by token: on a line, or indented when `depth` is not 0. */
+static enum outcome tokens_write(const char *text, const char *end, size_t depth)
+{
+    bool indented = depth > 0;
+    enum outcome outcome = OUTCOME_DONE;
+
+    for (text = spaces_skip(text, end); outcome == OUTCOME_DONE && text < end;) {
+        const char *token_stop = token_end(text, end), *next = spaces_skip(token_stop, end);
+        bool opens = *text == '{' || *text == '[', closes = next < end && (*next == '}' || *next == ']');
+        outcome = token_write(text, token_stop, next < end && *next == ':');
+        if (outcome == OUTCOME_DONE && (*text == ':' || (*text == ',' && !indented)))
+            outcome = output_text(" ", 1);
+        if (opens && closes) {
+            outcome = outcome == OUTCOME_DONE ? output_text(next, 1) : outcome;
+            next = spaces_skip(next + 1, end);
+            closes = next < end && (*next == '}' || *next == ']');
+            opens = false;
+        }
+        depth = opens ? depth + 1 : closes ? depth - 1 : depth;
+        if (outcome == OUTCOME_DONE && indented && next < end && (opens || closes || *text == ','))
+            outcome = line_break(depth - 1);
+        text = next;
+    }
+    return outcome;
+}
+
+static enum outcome value_write(qmp_value v, bool indented)
+{
+    bool as_it_is = !indented && !settings.terminal && *style_end(STDOUT_FILENO) == '\0' &&
+        memchr(v.text, '\n', v.size) == NULL && memchr(v.text, '\r', v.size) == NULL;
+
+    return as_it_is ? output_text(v.text, v.size) : tokens_write(v.text, v.text + v.size, indented ? 1 : 0);
+}
+
+/* A value as --get prints it: a string bare, anything else as a line. */
+static enum outcome bare_write(qmp_value v)
+{
+    __attribute__((cleanup(qmp_freep))) char *text = NULL;
+    size_t size = 0;
+    int r;
+
+    if (qmp_value_type(v) != QMP_STRING)
+        return value_write(v, /* indented= */ false);
+    r = qmp_value_string(v, &text, &size);
+    if (r < 0)
+        return outcome_of_error("--get", r);
+    return settings.terminal ? output_escaped(text, size) : output_text(text, size);
+}
+
+static enum outcome get_write(qmp_value v)
+{
+    qmp_value found = qmp_value_path(v, settings.get);
+    const char *label = label_get();
+    enum outcome outcome = OUTCOME_DONE;
+
+    if (label != NULL)
+        outcome = output_escaped(label, strlen(label));
+    if (outcome == OUTCOME_DONE && label != NULL)
+        outcome = output_text("\t", 1);
+    if (outcome == OUTCOME_DONE && qmp_value_type(found) != QMP_ABSENT)
+        return bare_write(found);
+    pthread_mutex_lock(&missing);
+    if (!missed)
+        complain("--get: there is no '%s' in the answer", settings.get);
+    missed = true;
+    pthread_mutex_unlock(&missing);
+    return outcome;
+}
+
+static enum outcome labelled_write(qmp_value v)
+{
+    __attribute__((cleanup(qmp_freep))) char *text = NULL, *label = qmp_json("%s", label_get());
+    size_t size;
+
+    if (label == NULL)
+        return outcome_of_error("the name of a server", -errno);
+    size = strlen(label) + v.size + sizeof("{\"target\": , \"value\": }");
+    text = malloc(size);
+    if (text == NULL)
+        return outcome_of_error("standard output", -ENOMEM);
+    snprintf(text, size, "{\"target\": %s, \"value\": %.*s}", label, (int)v.size, v.text);
+    return value_write((qmp_value){text, strlen(text)}, settings.format == FORMAT_PRETTY);
+}
+
+enum outcome output_json(qmp_value v)
+{
+    enum outcome outcome = OUTCOME_DONE;
+
+    inside = true;
+    if (settings.get == NULL && settings.format == FORMAT_SEQ)
+        outcome = output_text("\x1e", 1);
+    if (outcome == OUTCOME_DONE && settings.get != NULL)
+        outcome = get_write(v);
+    else if (outcome == OUTCOME_DONE && label_get() != NULL)
+        outcome = labelled_write(v);
+    else if (outcome == OUTCOME_DONE)
+        outcome = value_write(v, settings.format == FORMAT_PRETTY);
+    inside = false;
     return outcome == OUTCOME_DONE ? output_text("\n", 1) : outcome;
 }

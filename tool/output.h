@@ -2,14 +2,29 @@
 #ifndef TOOL_OUTPUT_H
 #define TOOL_OUTPUT_H
 
-#include "outcome.h"
+#include "options.h"
 
-/* Writes to standard output, through a buffer. */
+/* How JSON is written: once, before anything is. */
+void output_setup(const struct options *o);
+
+/* Whether standard output is a terminal: a person reads, and text of a server goes there escaped. */
+bool output_is_terminal(void);
+
+/* Writes to standard output, through a buffer; as it is, or with what a terminal might obey escaped. */
 enum outcome output_text(const char *text, size_t size);
+enum outcome output_escaped(const char *text, size_t size);
 
-/* Writes a JSON value as one line: as it is when it has no line breaks, else with the white space around its tokens
- * brought to what QEMU writes when it does not indent. */
-enum outcome output_line(qmp_value v);
+/* The same, formatted, as it is. Texts of a server in it are the caller's to escape. */
+enum outcome output_print(const char *format, ...) QMP_PRINTF(1, 2);
+
+/* Writes a JSON value as --output and --get say: as a line (as it is when it has no line breaks, else with the white
+ * space around its tokens brought to what QEMU writes when it does not indent), indented, or as a record of RFC 7464.
+ * Where the command line names several servers, it becomes {"target": NAME, "value": VALUE}, and with --get
+ * "NAME<tab>VALUE". */
+enum outcome output_json(qmp_value v);
+
+/* Whether --get found nothing in a value that was written. */
+bool output_missed(void);
 
 /* Writes out what is buffered. */
 enum outcome output_flush(void);

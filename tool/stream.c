@@ -29,7 +29,6 @@ struct stream {
     qmp_listener *listener;
     size_t count;
     size_t printed;
-    uint64_t deadline;
     uint64_t dropped; /* that were reported */
     int error;        /* why connecting failed */
 };
@@ -52,8 +51,8 @@ static int listener_make(const struct options *o, const char *const *names, size
         list[i] = names[i];
     if (r >= 0)
         r = qmp_listener_new(&l, list);
-    for (size_t i = 0; r >= 0 && i < o->n_where; i++)
-        r = match_add(l, o->where[i]);
+    for (size_t i = 0; r >= 0 && i < o->where.n; i++)
+        r = match_add(l, o->where.items[i]);
     if (r < 0)
         return r;
     qmp_listener_set_limits(l, QMP_LISTENER_QUEUE_MAX, /* history_max= */ 0);
@@ -81,7 +80,7 @@ static enum outcome names_check(const char *const *names, size_t n)
 static enum outcome stream_sleep(const struct stream *s)
 {
     struct pollfd fds[] = {{qmp_listener_get_fd(s->listener), POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
-    uint64_t left = duration_until(s->deadline), ms = left / QMP_MILLISECOND + (left % QMP_MILLISECOND != 0);
+    uint64_t left = duration_until(s->options->deadline), ms = left / QMP_MILLISECOND + (left % QMP_MILLISECOND != 0);
     int timeout = left == QMP_FOREVER ? -1 : (int)(ms < INT_MAX ? ms : INT_MAX);
 
     if (fds[0].fd < 0)
@@ -93,14 +92,16 @@ static enum outcome stream_sleep(const struct stream *s)
 
 static enum outcome stream_timed_out(const struct stream *s)
 {
+    char text[DURATION_TEXT_MAX];
     enum outcome outcome = output_flush();
 
     if (outcome != OUTCOME_DONE || s->count == 0)
         return outcome;
+    duration_text(s->options->timeout, text);
     if (s->printed == 0)
-        complain("no event within %s", s->options->timeout_text);
+        complain("no event within %s", text);
     else
-        complain("%zu of %zu events within %s", s->printed, s->count, s->options->timeout_text);
+        complain("%zu of %zu events within %s", s->printed, s->count, text);
     return OUTCOME_TIMEOUT;
 }
 
@@ -114,7 +115,7 @@ static void losses_report(struct stream *s)
 
 static enum outcome event_print(struct stream *s, qmp_message *event)
 {
-    enum outcome outcome = output_line(qmp_message_root(event));
+    enum outcome outcome = output_json(qmp_message_root(event));
 
     s->printed++;
     qmp_message_unref(event);
@@ -138,7 +139,7 @@ static enum outcome stream_pump(struct stream *s)
             break;
         if (r < 0 && r != -EAGAIN && r != -ENOBUFS)
             return outcome_of_failure(s->client, s->error < 0 ? s->error : r);
-        if (duration_until(s->deadline) == 0)
+        if (duration_until(s->options->deadline) == 0)
             return stream_timed_out(s);
         if (r == -EAGAIN)
             outcome = stream_sleep(s);
@@ -150,13 +151,13 @@ static enum outcome stream_pump(struct stream *s)
 static enum outcome stream_connect(struct stream *s)
 {
     __attribute__((cleanup(qmp_client_unrefp))) qmp_client *c = NULL;
-    enum outcome outcome = connect_start(s->options, s->listener, &c);
+    enum outcome outcome = connect_prepare(s->options, s->listener, &c);
     int r;
 
     if (outcome != OUTCOME_DONE)
         return outcome;
     s->client = c;
-    s->error = qmp_client_wait_running(c, QMP_FOREVER);
+    s->error = connect_run(s->options, c);
     r = s->error < 0 ? 0 : qmp_client_start_thread(c);
     return r < 0 ? outcome_of_error("starting a thread", r) : stream_pump(s);
 }
@@ -164,7 +165,7 @@ static enum outcome stream_connect(struct stream *s)
 enum outcome stream_run(const struct options *o, const char *const *names, size_t n_names, size_t count)
 {
     __attribute__((cleanup(qmp_listener_unrefp))) qmp_listener *l = NULL;
-    struct stream s = {.options = o, .count = count, .deadline = duration_deadline(o->timeout)};
+    struct stream s = {.options = o, .count = count};
     enum outcome outcome = names_check(names, n_names);
     int r;
 

@@ -8,29 +8,71 @@
 #include <string.h>
 
 #include "complain.h"
+#include "guess.h"
 #include "verb.h"
 
-static const struct verb *const verbs[] = {&verb_call, &verb_events, &verb_wait};
+const struct verb *const verbs[] = {&verb_call, &verb_events, &verb_wait, NULL};
 
 /* Enough for the names of all verbs, in a complaint. */
 #define NAMES_MAX 512
 
-const struct verb *verb_at(size_t position)
+static const struct verb *table_find(const struct verb *const *table, const char *name)
 {
-    return position < sizeof(verbs) / sizeof(verbs[0]) ? verbs[position] : NULL;
+    for (; *table != NULL; table++)
+        if (strcmp((*table)->name, name) == 0)
+            return *table;
+    return NULL;
 }
 
-const struct verb *verb_find(const char *name)
+const struct verb *verb_look(const char *const *words, size_t n_words, size_t *ret_n)
+{
+    const struct verb *const *table = verbs;
+    const struct verb *found = NULL;
+
+    *ret_n = 0;
+    while (table != NULL && *ret_n < n_words) {
+        const struct verb *verb = table_find(table, words[*ret_n]);
+        if (verb == NULL)
+            break;
+        found = verb;
+        table = verb->family;
+        (*ret_n)++;
+    }
+    return found;
+}
+
+static void unknown_complain(const struct verb *const *table, const char *prefix, const char *name)
 {
     char names[NAMES_MAX] = "";
+    struct guess guess = guess_start(name);
     size_t used = 0;
 
-    for (size_t i = 0; verb_at(i) != NULL; i++) {
-        if (strcmp(verbs[i]->name, name) == 0)
-            return verbs[i];
+    for (; *table != NULL; table++) {
+        if ((*table)->hidden)
+            continue;
+        guess_add(&guess, (*table)->name);
         if (used < sizeof(names))
-            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i == 0 ? "" : ", ", verbs[i]->name);
+            used += (size_t)snprintf(
+                names + used, sizeof(names) - used, "%s%s", used == 0 ? "" : ", ", (*table)->name);
     }
-    complain("unknown verb '%s'; the verbs are: %s", name, names);
+    if (guess.best[0] != '\0')
+        complain("unknown verb '%s%s'; did you mean %s%s?", prefix, name, prefix, guess.best);
+    else
+        complain("unknown verb '%s%s'; the verbs are: %s", prefix, name, names);
+}
+
+const struct verb *verb_find(const char *const *words, size_t n_words, size_t *ret_n)
+{
+    const struct verb *verb = verb_look(words, n_words, ret_n);
+    char prefix[NAMES_MAX];
+
+    if (verb == NULL) {
+        unknown_complain(verbs, "", words[0]);
+        return NULL;
+    }
+    if (verb->family == NULL || *ret_n == n_words)
+        return verb;
+    snprintf(prefix, sizeof(prefix), "%s ", verb->name);
+    unknown_complain(verb->family, prefix, words[*ret_n]);
     return NULL;
 }

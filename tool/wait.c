@@ -19,7 +19,8 @@ const struct verb verb_wait = {
     .examples = "  qmp wait SHUTDOWN\n"
                 "  qmp wait STOP RESUME --timeout 30s\n"
                 "  qmp wait BLOCK_JOB_COMPLETED BLOCK_JOB_ERROR --where data.device=job1\n",
-    .options = OPTIONS_CONNECT | OPTION_TIMEOUT | OPTION_WHERE,
+    .options = OPTIONS_CONNECT | OPTIONS_OUTPUT | OPTION_WHERE,
     .words_min = 1,
+    .several = true,
     .run = wait_run,
 };

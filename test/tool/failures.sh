@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Connections that fail, at every point.
 
-grammar='write PATH, unix:PATH, unix:@NAME, tcp:HOST:PORT, tcp:[IPV6]:PORT, vsock:CID:PORT, fd:N or exec:COMMAND'
 
 vm held
 vm hung
@@ -45,7 +44,7 @@ run call -s "$dir/peer" x --connect-timeout 2s
 expect 5 '' \
     'qmp: DIR/peer greeted, but did not answer the negotiation within 2 s: the server is hung, or serves another client, or is no QMP server'
 it 'a command that is never answered'; serve greet recv hold; run call -s "$dir/peer" x --timeout 2s; expect 3 '' \
-    'qmp: x: no answer within 2s'
+    'qmp: x: no answer within 2 s'
 
 it 'the connection ends before the greeting'; serve; run call -s "$dir/peer" x
 expect 6 '' 'qmp: DIR/peer: the server closed the connection before its greeting'

@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Help, version, and what is wrong with a command line.
 
-hint="qmp: 'qmp --help' says more"
-call_hint="qmp: 'qmp call --help' says more"
-events_hint="qmp: 'qmp events --help' says more"
-wait_hint="qmp: 'qmp wait --help' says more"
 
 it 'help'; run --help; expect_file 0 help/qmp.txt
 it 'help, short'; run -h; expect_file 0 help/qmp.txt
@@ -47,15 +43,15 @@ it 'option of another verb, before'; run --count 1 wait STOP; expect 2 '' "qmp: 
 $wait_hint"
 for duration in 5x '' -1s 0 0s . 1. .5s 1e3s '5 s' 99999999999999999999 367h8761h 8785h; do
     it "no duration: $duration"; run call x "--timeout=$duration"; expect 2 '' \
-        "qmp: --timeout: '$duration' is not a duration; write a number and a unit, such as 200ms, 5s, 2m or 1h
+        "qmp: --timeout: '$duration' is not a duration: a number above 0 and a unit, such as 200ms, 5s, 2m or 1h, at most 366 days
 $call_hint"
 done
 it 'no duration to connect'; run wait STOP --connect-timeout soon; expect 2 '' \
-    "qmp: --connect-timeout: 'soon' is not a duration; write a number and a unit, such as 200ms, 5s, 2m or 1h
+    "qmp: --connect-timeout: 'soon' is not a duration: a number above 0 and a unit, such as 200ms, 5s, 2m or 1h, at most 366 days
 $wait_hint"
 for count in 0 -1 x '' 1.5 9999999999999999999; do
     it "no count: $count"; run events "--count=$count"; expect 2 '' \
-        "qmp: --count: '$count' is not a number of events; write 1 or more
+        "qmp: --count: '$count' is not a number; write 1 or more
 $events_hint"
 done
 it 'where without a value'; run events --where data.id; expect 2 '' \
