@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the library costs, as ratios to the system calls that nobody can save.
  *
- * Usage: qmp-bench [--quick] [--qmp PATH] [round-trip] [events] [reply] [memory] [command] [adapters] [tls] [fleet]
- *                  [threads]
+ * Usage: qmp-bench [--quick] [--qmp PATH] [round-trip] [events] [reply] [memory] [command] [flood] [adapters] [tls]
+ *                  [fleet] [threads]
  *
  * It refuses to decide anything: it exits with 0 when it ran, whatever it measured. */
 
@@ -22,7 +22,8 @@ static const struct section {
     void (*run)(const struct options *o);
 } sections[] = {
     {"round-trip", bench_round_trips}, {"events", bench_events}, {"reply", bench_replies}, {"memory", bench_memory},
-    {"command", bench_command}, {"adapters", bench_adapters}, {"tls", bench_tls}, {"fleet", bench_fleet},
+    {"command", bench_command}, {"flood", bench_flood}, {"adapters", bench_adapters}, {"tls", bench_tls},
+    {"fleet", bench_fleet},
     {"threads", bench_threads}, /* the last one: a process that once had two threads pays for locks ever after */
 };
 

@@ -21,6 +21,7 @@ void bench_events(const struct options *o);
 void bench_replies(const struct options *o);
 void bench_memory(const struct options *o);
 void bench_command(const struct options *o);
+void bench_flood(const struct options *o);
 void bench_adapters(const struct options *o);
 void bench_tls(const struct options *o);
 void bench_fleet(const struct options *o);

@@ -12,10 +12,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,7 +37,8 @@ extern char **environ;
 struct program {
     const char *path;
     char *const *arguments;
-    const char *input; /* NULL: none */
+    const char *input;  /* NULL: none */
+    const char *output; /* a part of it */
 };
 
 static pid_t start(const struct program *p, int *ret_in, int *ret_out)
@@ -110,9 +114,45 @@ static double run(void *userdata)
     close(out);
     if (in >= 0)
         close(in);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || !memmem(text, size, "\"running\"", 9))
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || !memmem(text, size, p->output, strlen(p->output)))
         die(p->path, -EPROTO);
     return (double)taken;
+}
+
+static int entry_remove(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+static void cache_remove(const char *folder)
+{
+    unsetenv("XDG_CACHE_HOME");
+    nftw(folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A Tab: what completes a word, out of the schema that a call before left in the cache. */
+static void completion(const struct options *o, struct qemu *q)
+{
+    char qmp[4200], cache[300], echo[] = "echo", complete[] = "__complete", dashes[] = "--", s[] = "-s",
+                                call[] = "call";
+    char add[] = "blockdev-add", driver[] = "driver=nbd", word[] = "server.ty", list[] = "qom-list", path[] = "path=/";
+    struct program a = {
+        qmp, (char *const[]){qmp, complete, dashes, s, q->socket, call, add, driver, word, NULL}, NULL, "server.type="};
+    struct program b = {echo, (char *const[]){echo, word, NULL}, NULL, word};
+    struct program fill = {qmp, (char *const[]){qmp, s, q->socket, call, list, path, NULL}, NULL, "type"};
+    struct duel d;
+
+    snprintf(qmp, sizeof(qmp), "%s", o->qmp);
+    snprintf(cache, sizeof(cache), "%s/cache", q->folder);
+    setenv("XDG_CACHE_HOME", cache, /* overwrite= */ 1);
+    run(&fill);
+    d = duel(o->quick ? 20 : 200, (struct contestant){run, &a}, (struct contestant){run, &b});
+    table_row("a Tab: qmp __complete, out of the cached schema (floor: echo)", cell_time(d.ours), cell_time(d.floor),
+        cell_times(d.ratio), goal_time_at_most(d.ours, 5e6));
+    cache_remove(cache);
 }
 
 static bool runs(const char *path)
@@ -134,8 +174,8 @@ static void contest(const struct options *o, struct qemu *ours, struct qemu *the
 {
     char connect[320], qmp[4200], socat[] = "socat";
     char s[] = "-s", call[] = "call", status[] = "query-status", t[] = "-t", zero[] = "0", dash[] = "-";
-    struct program a = {qmp, (char *const[]){qmp, s, ours->socket, call, status, NULL}, NULL};
-    struct program b = {socat, (char *const[]){socat, t, zero, dash, connect, NULL}, REQUESTS};
+    struct program a = {qmp, (char *const[]){qmp, s, ours->socket, call, status, NULL}, NULL, "\"running\""};
+    struct program b = {socat, (char *const[]){socat, t, zero, dash, connect, NULL}, REQUESTS, "\"running\""};
     struct duel d;
 
     snprintf(qmp, sizeof(qmp), "%s", o->qmp);
@@ -159,6 +199,7 @@ void bench_command(const struct options *o)
         if (!qemu_start(&theirs))
             die("qemu", -EPROTO);
         contest(o, &ours, &theirs);
+        completion(o, &ours);
         qemu_stop(&theirs);
         qemu_stop(&ours);
     }

@@ -50,6 +50,7 @@ struct goal {
 struct goal goal_none(void);
 struct goal goal_times_at_most(double value, double limit);
 struct goal goal_times_at_least(double value, double limit);
+struct goal goal_time_at_most(double ns, double limit);
 struct goal goal_bytes_at_most(double value, double limit, const char *suffix);
 struct goal goal_throughput_at_least(double bytes, double ns, double bytes_per_ns);
 

@@ -93,6 +93,14 @@ struct goal goal_times_at_least(double value, double limit)
     return g;
 }
 
+struct goal goal_time_at_most(double ns, double limit)
+{
+    struct goal g = goal_of(ns <= limit);
+
+    snprintf(g.text.text, sizeof(g.text.text), "≤ %.30s", cell_time(limit).text);
+    return g;
+}
+
 struct goal goal_bytes_at_most(double value, double limit, const char *suffix)
 {
     struct goal g = goal_of(value <= limit);
