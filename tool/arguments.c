@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Arguments of a command, from words to JSON text.
+/* Arguments of a command, from words to a tree or to JSON text.
  *
- * KEY=VALUE words become a tree of nodes (tree.c); a leaf is JSON text already. The typing rule needs no schema: a
- * VALUE that is JSON, but not a JSON string, is taken as what it is; anything else is a string, as it stands. KEY:=JSON
- * is exact, for strings that look like something else. A JSON object, from the command line or from standard input, is
- * checked and passed on unchanged.
+ * Everything is found here that is wrong with them whatever the command is, so that it is said before anybody is
+ * connected to. The invariant: what comes out is UTF-8, JSON where it claims to be, and complete. A JSON object, from
+ * the command line or from standard input, is checked and passed on unchanged.
  *
- * The invariant: what comes out is what QEMU's parser accepts, or the word at fault is named. It knows nothing of which
- * arguments a command has. */
+ * It knows nothing of which arguments a command has: what they become is found out in typing.c. */
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "arguments.h"
 #include "complain.h"
-#include "tree.h"
-
-/* The longest arguments taken from standard input: what QEMU takes for a message. */
-#define INPUT_MAX QMP_MESSAGE_MAX
-#define INPUT_FIRST 4096
+#include "input.h"
 
 #define SPACES " \t\r\n"
 
@@ -33,11 +26,12 @@ static enum outcome json_complain(const char *where, int error, const char *desc
     return OUTCOME_USAGE;
 }
 
-/* The text of a string as JSON. */
-static enum outcome string_make(const char *where, const char *text, char **ret)
+/* Refuses what cannot be a string of JSON's. */
+static enum outcome text_check(const char *where, const char *text)
 {
-    *ret = qmp_json("%s", text);
-    if (*ret != NULL)
+    __attribute__((cleanup(qmp_freep))) char *json = qmp_json("%s", text);
+
+    if (json != NULL)
         return OUTCOME_DONE;
     if (errno == ENOMEM)
         return outcome_of_error("arguments", -ENOMEM);
@@ -45,30 +39,65 @@ static enum outcome string_make(const char *where, const char *text, char **ret)
     return OUTCOME_USAGE;
 }
 
-/* The JSON text of a value, where `exact` or the text itself says that it is JSON; else that of a string. */
-static enum outcome value_make(const char *key, const char *text, bool exact, char **ret)
+/* Refuses what is not JSON. */
+static enum outcome json_check(const char *where, const char *text, size_t size, qmp_value *ret)
 {
     __attribute__((cleanup(qmp_freep))) char *description = NULL;
-    qmp_value v;
-    int r = -EBADMSG;
+    int r;
 
-    if (exact || text[strspn(text, SPACES)] != '"')
-        r = qmp_json_check(text, strlen(text), &v, &description);
-    if (r == -EBADMSG && !exact)
-        return string_make(key, text, ret);
-    if (r < 0)
-        return json_complain(key, r, description);
-    *ret = strndup(v.text, v.size);
-    return *ret != NULL ? OUTCOME_DONE : outcome_of_error("arguments", -ENOMEM);
+    if (strspn(text, SPACES) == size) {
+        complain("%s: empty, where JSON is wanted", where);
+        return OUTCOME_USAGE;
+    }
+    r = qmp_json_check(text, size, ret, &description);
+    return r < 0 ? json_complain(where, r, description) : OUTCOME_DONE;
 }
 
-/* Puts one KEY=VALUE or KEY:=JSON into the tree. */
+/* The text of the file behind an '@'. */
+static enum outcome file_take(const char *key, const char *path, char **ret)
+{
+    size_t size = 0;
+    enum outcome outcome;
+
+    if (*path == '\0') {
+        complain("%s: '@' wants the name of a file after it; a value that starts with '@' is written '@@'", key);
+        return OUTCOME_USAGE;
+    }
+    outcome = input_read(path, ret, &size);
+    if (outcome != OUTCOME_DONE || strlen(*ret) == size)
+        return outcome;
+    complain("%s: %s: a NUL byte: that is not text", key, input_name(path));
+    return OUTCOME_USAGE;
+}
+
+/* What stands behind KEY= or KEY:=, or is in the file that it names, checked. */
+static enum outcome value_take(const char *key, const char *value, bool exact, char **ret)
+{
+    __attribute__((cleanup(qmp_freep))) char *text = NULL;
+    enum outcome outcome = OUTCOME_DONE;
+    qmp_value v;
+
+    if (value[0] == '@' && value[1] != '@')
+        outcome = file_take(key, value + 1, &text);
+    else if ((text = strdup(value[0] == '@' ? value + 1 : value)) == NULL)
+        outcome = outcome_of_error("arguments", -ENOMEM);
+    if (outcome == OUTCOME_DONE)
+        outcome = exact ? json_check(key, text, strlen(text), &v) : text_check(key, text);
+    if (outcome == OUTCOME_DONE) {
+        *ret = text;
+        text = NULL;
+    }
+    return outcome;
+}
+
+/* Puts one word with an equals sign in it into the tree. */
 static enum outcome word_add(struct tree *tree, const char *word)
 {
-    __attribute__((cleanup(qmp_freep))) char *key = NULL, *json = NULL, *checked = NULL;
+    __attribute__((cleanup(qmp_freep))) char *key = NULL;
     const char *equals = strchr(word, '=');
     bool exact = equals != NULL && equals > word && equals[-1] == ':';
     enum outcome outcome;
+    char *text = NULL;
 
     if (equals == NULL) {
         complain("'%s' is neither KEY=VALUE nor a JSON object in { }", word);
@@ -77,109 +106,69 @@ static enum outcome word_add(struct tree *tree, const char *word)
     key = strndup(word, (size_t)(equals - word) - exact);
     if (key == NULL)
         return outcome_of_error("arguments", -ENOMEM);
-    outcome = string_make(key, key, &checked);
+    outcome = text_check(key, key);
     if (outcome == OUTCOME_DONE)
-        outcome = value_make(key, equals + 1, exact, &json);
-    return outcome == OUTCOME_DONE ? tree_add(tree, word, key, json) : outcome;
+        outcome = value_take(key, equals + 1, exact, &text);
+    return outcome == OUTCOME_DONE ? tree_add(tree, word, key, text, exact) : outcome;
 }
 
-static enum outcome words_make(const char *const *words, size_t n, char **ret)
+static enum outcome words_parse(struct arguments *a, const char *const *words, size_t n)
 {
-    __attribute__((cleanup(tree_freep))) struct tree *tree = tree_new();
-    enum outcome outcome = tree != NULL ? OUTCOME_DONE : outcome_of_error("arguments", -ENOMEM);
+    enum outcome outcome = OUTCOME_DONE;
 
+    a->tree = tree_new();
+    if (a->tree == NULL)
+        return outcome_of_error("arguments", -ENOMEM);
     for (size_t i = 0; outcome == OUTCOME_DONE && i < n; i++)
-        outcome = word_add(tree, words[i]);
-    return outcome == OUTCOME_DONE ? tree_write(tree, ret) : outcome;
-}
-
-/* Everything that standard input holds, NUL-terminated. */
-static enum outcome input_read(char **ret, size_t *ret_size)
-{
-    __attribute__((cleanup(qmp_freep))) char *text = NULL;
-    size_t size = 0, capacity = 0;
-    ssize_t n;
-
-    do {
-        if (capacity - size < 2) {
-            capacity = capacity == 0 ? INPUT_FIRST : capacity * 2;
-            char *grown = realloc(text, capacity);
-            if (grown == NULL)
-                return outcome_of_error("standard input", -ENOMEM);
-            text = grown;
-        }
-        n = read(STDIN_FILENO, text + size, capacity - size - 1);
-        if (n > 0)
-            size += (size_t)n;
-        if (size > INPUT_MAX) {
-            complain("standard input: more than %zu MiB", INPUT_MAX >> 20);
-            return OUTCOME_USAGE;
-        }
-    } while (n > 0 || (n < 0 && errno == EINTR));
-    if (n < 0) {
-        complain("cannot read standard input: %s", strerror(errno));
-        return OUTCOME_LOCAL;
-    }
-    text[size] = '\0';
-    *ret = text;
-    *ret_size = size;
-    text = NULL;
-    return OUTCOME_DONE;
+        outcome = word_add(a->tree, words[i]);
+    return outcome == OUTCOME_DONE ? tree_check(a->tree) : outcome;
 }
 
 /* Checks that a text is a JSON object. */
 static enum outcome object_check(const char *where, const char *text, size_t size)
 {
-    __attribute__((cleanup(qmp_freep))) char *description = NULL;
-    qmp_value v;
-    int r = qmp_json_check(text, size, &v, &description);
+    qmp_value v = {NULL, 0};
+    enum outcome outcome = json_check(where, text, size, &v);
 
-    if (r < 0)
-        return json_complain(where, r, description);
-    if (qmp_value_type(v) == QMP_OBJECT)
-        return OUTCOME_DONE;
+    if (outcome != OUTCOME_DONE || qmp_value_type(v) == QMP_OBJECT)
+        return outcome;
     complain("%s: JSON, but not an object; arguments are written as {\"name\": value}", where);
     return OUTCOME_USAGE;
 }
 
-static enum outcome input_make(char **ret)
+static enum outcome input_parse(struct arguments *a)
 {
-    __attribute__((cleanup(qmp_freep))) char *text = NULL;
     size_t size = 0;
-    enum outcome outcome = input_read(&text, &size);
+    enum outcome outcome = input_read("-", &a->json, &size);
 
-    if (outcome == OUTCOME_DONE)
-        outcome = object_check("standard input", text, size);
-    if (outcome == OUTCOME_DONE) {
-        *ret = text;
-        text = NULL;
-    }
-    return outcome;
+    return outcome == OUTCOME_DONE ? object_check("standard input", a->json, size) : outcome;
 }
 
-static enum outcome object_make(const char *word, char **ret)
+static enum outcome object_parse(struct arguments *a, const char *word)
 {
-    enum outcome outcome = object_check("arguments", word, strlen(word));
-
-    if (outcome != OUTCOME_DONE)
-        return outcome;
-    *ret = strdup(word);
-    return *ret != NULL ? OUTCOME_DONE : outcome_of_error("arguments", -ENOMEM);
+    a->json = strdup(word);
+    return a->json != NULL ? object_check("arguments", word, strlen(word)) : outcome_of_error("arguments", -ENOMEM);
 }
 
-enum outcome arguments_make(const char *const *words, size_t n, char **ret)
+enum outcome arguments_parse(const char *const *words, size_t n, struct arguments *ret)
 {
     bool input = n > 0 && strcmp(words[0], "-") == 0;
     bool object = n > 0 && words[0][strspn(words[0], SPACES)] == '{';
 
-    *ret = NULL;
+    *ret = (struct arguments){NULL, NULL};
     if ((input || object) && n > 1) {
         complain("'%s' after %s: that is all the arguments there can be", words[1], input ? "'-'" : "a JSON object");
         return OUTCOME_USAGE;
     }
     if (input)
-        return input_make(ret);
+        return input_parse(ret);
     if (object)
-        return object_make(words[0], ret);
-    return n > 0 ? words_make(words, n, ret) : OUTCOME_DONE;
+        return object_parse(ret, words[0]);
+    return n > 0 ? words_parse(ret, words, n) : OUTCOME_DONE;
+}
+
+void arguments_done(struct arguments *a)
+{
+    tree_free(a->tree);
+    free(a->json);
 }

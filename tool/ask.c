@@ -11,6 +11,16 @@
 #include "complain.h"
 #include "duration.h"
 
+enum outcome ask_check(const char *command)
+{
+    __attribute__((cleanup(qmp_freep))) char *json = qmp_json("%s", command);
+
+    if (*command != '\0' && json != NULL)
+        return OUTCOME_DONE;
+    complain("'%s' is not the name of a command", command);
+    return OUTCOME_USAGE;
+}
+
 enum outcome ask_refused(const char *command, const qmp_message *refusal)
 {
     complain("%s: %s: %s", command, qmp_reply_error_class(refusal), qmp_reply_error_desc(refusal));

@@ -4,6 +4,9 @@
 
 #include "options.h"
 
+/* Refuses what cannot be sent as the name of a command. */
+enum outcome ask_check(const char *command);
+
 /* Runs a command on a connected client, until --timeout passes. The reply is the caller's. When it fails, that has been
  * said, QEMU's own words included. */
 enum outcome ask(

@@ -19,18 +19,34 @@
 #include "label.h"
 #include "style.h"
 
-/* "qmp: ", the label and the text, escaped; the caller's to free(). NULL: no memory. */
+static _Thread_local const char *where;
+static _Thread_local void (*before)(void *userdata);
+static _Thread_local void *before_userdata;
+
+void complain_prepare(void (*prepare)(void *userdata), void *userdata)
+{
+    before = prepare;
+    before_userdata = userdata;
+}
+
+/* "qmp: ", the label, the place and the text, escaped; the caller's to free(). NULL: no memory. */
 static char *line_make(const char *label, const char *text)
 {
     const char *on = style_start(STDERR_FILENO, STYLE_BAD), *off = style_end(STDERR_FILENO);
-    size_t size = strlen(text), label_size = strlen(label);
-    char *line = malloc(strlen(on) + strlen(off) + (size + label_size) * ESCAPE_MAX + sizeof("qmp: : \n")), *end = line;
+    size_t size = strlen(text), label_size = strlen(label), where_size = where != NULL ? strlen(where) : 0;
+    char *line =
+        malloc(strlen(on) + strlen(off) + (size + label_size + where_size) * ESCAPE_MAX + sizeof("qmp: : : \n"));
+    char *end = line;
 
     if (line == NULL)
         return NULL;
     end += sprintf(end, "%sqmp:%s ", on, off);
     if (label_size > 0) {
         end = escape_text(end, label, label_size);
+        end += sprintf(end, ": ");
+    }
+    if (where_size > 0) {
+        end = escape_text(end, where, where_size);
         end += sprintf(end, ": ");
     }
     end = escape_text(end, text, size);
@@ -50,10 +66,17 @@ void complain(const char *format, ...)
     if (n < 0)
         return;
     line = line_make(label_get() != NULL ? label_get() : "", text);
+    if (before != NULL)
+        before(before_userdata);
     if (line != NULL) {
         n = write(STDERR_FILENO, line, strlen(line));
         (void)n; /* when it fails, there is nobody to tell */
     }
     free(line);
     free(text);
+}
+
+void complain_where(const char *now)
+{
+    where = now;
 }

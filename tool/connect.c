@@ -4,17 +4,20 @@
  *
  * The library's default listener is switched off: the tool reads its own listener or none, and a process that waits for
  * days must not keep what nobody reads. --timeout is the time in all, so it bounds connecting too. A server that is not
- * there yet is tried again, less and less often, for as long as --wait-for-socket says; any other failure is one.
+ * there yet is tried again, less and less often, for as long as --wait-for-socket says; any other failure is one. What
+ * the user wrote may be the name of a VM: whose address that is is looked up for each attempt anew.
  *
  * It knows nothing of what the connection is for. */
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "complain.h"
 #include "connect.h"
 #include "duration.h"
+#include "ending.h"
+#include "mistake.h"
+#include "names.h"
 
 /* Between two attempts. */
 #define PAUSE_MIN (10 * QMP_MILLISECOND)
@@ -77,7 +80,7 @@ enum outcome connect_prepare(const struct options *o, qmp_listener *l, qmp_clien
     enum outcome outcome;
     int r;
 
-    if (connect_address(o) == NULL)
+    if (connect_address(o) == NULL || mistake_check(connect_address(o)) != OUTCOME_DONE)
         return OUTCOME_USAGE;
     r = qmp_client_new(&c);
     if (r >= 0)
@@ -99,19 +102,27 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 static int attempt(const struct options *o, qmp_client *c, uint64_t left)
 {
+    __attribute__((cleanup(qmp_freep))) char *found = NULL;
+    const char *address = connect_address(o);
     int r;
 
+    /* A name that nobody has stays as it is, and fails as the path of a file that is not there. */
+    if (names_is_name(address))
+        found = names_resolve(address);
     qmp_client_set_connect_timeout(c, least(left, o->connect_timeout));
-    r = qmp_client_connect(c, connect_address(o));
+    r = qmp_client_connect(c, found != NULL ? found : address);
     return r < 0 ? r : qmp_client_wait_running(c, QMP_FOREVER);
 }
 
-/* Whether an attempt failed because there is no server yet. */
-static bool is_absent(qmp_client *c, int error)
+bool connect_is_absent(qmp_client *c, int error)
 {
     static const int errors[] = {-ENOENT, -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -ENODEV};
+    __attribute__((cleanup(qmp_freep))) char *address = NULL;
     bool absent = false;
 
+    /* A name that two VMs have leads nowhere, but is not absent. */
+    if (error == -ENOENT && qmp_client_get_address(c, &address) >= 0 && names_is_name(address))
+        return !names_is_ambiguous(address);
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
         absent |= errors[i] == error;
     return absent && qmp_client_failure_kind(c) == QMP_FAILURE_CONNECT;
@@ -125,13 +136,11 @@ int connect_run(const struct options *o, qmp_client *c)
         until = o->deadline;
     for (uint64_t left = o->timeout;; left = duration_until(o->deadline)) {
         int r = attempt(o, c, left);
-        struct timespec t;
         left = duration_until(until);
-        if (r >= 0 || o->wait_for_socket == 0 || left == 0 || !is_absent(c, r))
+        if (r >= 0 || o->wait_for_socket == 0 || left == 0 || ending_noted() != 0 || !connect_is_absent(c, r))
             return r;
         pause = least(pause, left);
-        t = (struct timespec){(time_t)(pause / QMP_SECOND), (long)(pause % QMP_SECOND) * 1000};
-        nanosleep(&t, /* ret_left= */ NULL);
+        duration_sleep(pause);
         pause = least(pause * 2, PAUSE_MAX);
     }
 }

@@ -12,6 +12,9 @@ enum outcome connect_prepare(const struct options *o, qmp_listener *l, qmp_clien
  * Returns 0 or the error, for outcome_of_failure(). */
 int connect_run(const struct options *o, qmp_client *c);
 
+/* Whether connecting failed with this error because there is no server, or none yet. */
+bool connect_is_absent(qmp_client *c, int error);
+
 /* Both. */
 enum outcome connect_open(const struct options *o, qmp_listener *l, qmp_client **ret);
 

@@ -8,10 +8,10 @@
  *
  * It knows nothing of what the duration is for. */
 
+#include <limits.h>
 #include <qmp/types.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "duration.h"
 
@@ -67,8 +67,8 @@ const char *duration_text(uint64_t duration, char text[DURATION_TEXT_MAX])
     static const struct {
         const char *name;
         uint64_t length;
-    } shown[] = {{"h", 3600 * QMP_SECOND}, {"min", 60 * QMP_SECOND}, {"s", QMP_SECOND}, {"ms", QMP_MILLISECOND},
-        {"us", 1}};
+    } shown[] = {
+        {"h", 3600 * QMP_SECOND}, {"min", 60 * QMP_SECOND}, {"s", QMP_SECOND}, {"ms", QMP_MILLISECOND}, {"us", 1}};
     size_t i = 0;
     unsigned thousandths;
 
@@ -107,4 +107,31 @@ uint64_t duration_until(uint64_t deadline)
         return QMP_FOREVER;
     t = duration_now();
     return deadline > t ? deadline - t : 0;
+}
+
+int duration_poll_timeout(uint64_t deadline)
+{
+    uint64_t left = duration_until(deadline), ms = left / QMP_MILLISECOND + (left % QMP_MILLISECOND != 0);
+
+    return left == QMP_FOREVER ? -1 : (int)(ms < INT_MAX ? ms : INT_MAX);
+}
+
+struct timespec duration_timespec(uint64_t duration)
+{
+    return (struct timespec){(time_t)(duration / QMP_SECOND), (long)(duration % QMP_SECOND) * 1000};
+}
+
+void duration_sleep(uint64_t duration)
+{
+    struct timespec t = duration_timespec(duration);
+
+    nanosleep(&t, /* ret_left= */ NULL);
+}
+
+int64_t duration_date(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * (int64_t)QMP_SECOND + t.tv_nsec / 1000;
 }

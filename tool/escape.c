@@ -42,7 +42,7 @@ bool escape_is_harmless(uint32_t c)
 {
     static const struct {
         uint32_t first, last;
-    } obeyed[] = {{0, 0x1f}, {0x7f, 0x9f}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
+    } obeyed[] = {{0, 0x1f}, {0x7f, 0x9f}, {0x61c, 0x61c}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
 
     for (size_t i = 0; i < sizeof(obeyed) / sizeof(obeyed[0]); i++)
         if (c >= obeyed[i].first && c <= obeyed[i].last)

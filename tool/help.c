@@ -95,7 +95,7 @@ enum outcome help_verb(const struct verb *verb, const char *name)
     uint64_t own = verb->options & ~(OPTIONS_CONNECT | OPTIONS_OUTPUT);
     char prefix[LINE_MAX_BYTES];
 
-    print_line("Usage: qmp %s [OPTION]... %s\n", name, verb->synopsis);
+    print_line("Usage: qmp %s [OPTION]...%s%s\n", name, *verb->synopsis != '\0' ? " " : "", verb->synopsis);
     print(verb->description);
     if (verb->family != NULL) {
         snprintf(prefix, sizeof(prefix), "%s ", name);

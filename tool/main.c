@@ -41,7 +41,8 @@ static enum outcome verb_check(const struct verb *verb, const struct options *o,
     if (verb->family != NULL) {
         complain("'%s' wants one more word; it is one of:", name);
         for (size_t i = 0; verb->family[i] != NULL; i++)
-            complain("  %s %s %s", name, verb->family[i]->name, verb->family[i]->synopsis);
+            complain("  %s %s%s%s", name, verb->family[i]->name, *verb->family[i]->synopsis != '\0' ? " " : "",
+                verb->family[i]->synopsis);
         return OUTCOME_USAGE;
     }
     if (several_given(o) && (verb->options & OPTION_SOCKET) && !verb->several)
@@ -55,7 +56,7 @@ static enum outcome verb_check(const struct verb *verb, const struct options *o,
     return outcome;
 }
 
-static enum outcome verb_run(const struct options *o)
+static enum outcome words_run(const struct options *o)
 {
     size_t used = 0;
     const struct verb *verb = o->n_words > 0 ? verb_find(o->words, o->n_words, &used) : NULL;
@@ -84,7 +85,7 @@ static enum outcome command_run(const struct options *o)
         return help_version();
     if ((o->given & OPTION_HELP) && o->n_words == 0)
         return help_tool();
-    return verb_run(o);
+    return words_run(o);
 }
 
 int main(int argc, char **argv)

@@ -184,36 +184,38 @@ static enum outcome choice_set(int *ret, const char *name, const char *value, co
     return OUTCOME_USAGE;
 }
 
+static const char *const formats[] = {
+    [FORMAT_AUTO] = "auto", [FORMAT_SHORT] = "short", [FORMAT_PRETTY] = "pretty", [FORMAT_SEQ] = "seq", NULL};
+
 static enum outcome output_set(struct options *o, const char *name, const char *value)
 {
-    static const char *const choices[] = {
-        [FORMAT_AUTO] = "auto", [FORMAT_SHORT] = "short", [FORMAT_PRETTY] = "pretty", [FORMAT_SEQ] = "seq", NULL};
     int choice;
-    enum outcome outcome = choice_set(&choice, name, value, choices);
+    enum outcome outcome = choice_set(&choice, name, value, formats);
 
     if (outcome == OUTCOME_DONE)
         o->format = (enum format)choice;
     return outcome;
 }
 
+static const char *const colors[] = {[COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never", NULL};
+
 static enum outcome color_set(struct options *o, const char *name, const char *value)
 {
-    static const char *const choices[] = {
-        [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never", NULL};
     int choice;
-    enum outcome outcome = choice_set(&choice, name, value, choices);
+    enum outcome outcome = choice_set(&choice, name, value, colors);
 
     if (outcome == OUTCOME_DONE)
         o->color = (enum color)choice;
     return outcome;
 }
 
+static const char *const progresses[] = {
+    [PROGRESS_AUTO] = "auto", [PROGRESS_BAR] = "bar", [PROGRESS_JSON] = "json", [PROGRESS_NONE] = "none", NULL};
+
 static enum outcome progress_set(struct options *o, const char *name, const char *value)
 {
-    static const char *const choices[] = {
-        [PROGRESS_AUTO] = "auto", [PROGRESS_BAR] = "bar", [PROGRESS_JSON] = "json", [PROGRESS_NONE] = "none", NULL};
     int choice;
-    enum outcome outcome = choice_set(&choice, name, value, choices);
+    enum outcome outcome = choice_set(&choice, name, value, progresses);
 
     if (outcome == OUTCOME_DONE)
         o->progress = (enum progress)choice;
@@ -233,6 +235,14 @@ static enum outcome write_set(struct options *o, const char *name, const char *v
     if (empty_refuse(name, value, "a file") != OUTCOME_DONE)
         return OUTCOME_USAGE;
     o->write = value;
+    return OUTCOME_DONE;
+}
+
+static enum outcome listen_set(struct options *o, const char *name, const char *value)
+{
+    if (empty_refuse(name, value, "an address") != OUTCOME_DONE)
+        return OUTCOME_USAGE;
+    o->listen = value;
     return OUTCOME_DONE;
 }
 
@@ -288,6 +298,12 @@ static const struct option {
             "(default: bar on a terminal, else none)"},
         progress_set},
     {OPTION_WRITE, {'w', "write", "FILE", "write to FILE"}, write_set},
+    {OPTION_STDIN, {0, "stdin", NULL, "pass standard input to the program, at most 1 MiB"}, NULL},
+    {OPTION_LISTEN,
+        {0, "listen", "ADDRESS",
+            "where clients connect: PATH, unix:@NAME,\n"
+            "tcp:HOST:PORT (port 0: any), vsock:CID:PORT"},
+        listen_set},
     {OPTION_RUN, {0, "run", "COMMAND", "run a shell command meanwhile"}, run_set},
     {OPTION_QUEUE, {0, "queue", "N", "how many events may wait (default: 1000)"}, queue_set},
     {OPTION_KILL_AFTER, {0, "kill-after", "DUR", "how long the program may run each time (default: 30s)"},
@@ -304,8 +320,8 @@ static const struct option {
     {OPTION_TIMEOUT, {0, "timeout", "DUR", "end after this time in all: 200ms, 5s, 2m, 1h"}, timeout_set},
     {OPTION_CONNECT_TIMEOUT, {0, "connect-timeout", "DUR", "how long connecting may take (default: 5s)"},
         connect_timeout_set},
-    {OPTION_WAIT_FOR_SOCKET,
-        {0, "wait-for-socket", "DUR", "how long to wait for a QEMU that is not there yet"}, wait_for_socket_set},
+    {OPTION_WAIT_FOR_SOCKET, {0, "wait-for-socket", "DUR", "how long to wait for a QEMU that is not there yet"},
+        wait_for_socket_set},
     {OPTION_TLS_X509,
         {0, "tls-x509", "DIR",
             "encrypt, with the certificates in DIR:\n"
@@ -328,8 +344,7 @@ static const struct option {
             "JSON as short (a line), pretty, or seq (RFC 7464)\n"
             "(default: pretty on a terminal, else short)"},
         output_set},
-    {OPTION_COLOR,
-        {0, "color", "WHEN", "auto, always or never (default: auto, and $NO_COLOR)"}, color_set},
+    {OPTION_COLOR, {0, "color", "WHEN", "auto, always or never (default: auto, and $NO_COLOR)"}, color_set},
     {OPTION_VERBOSE, {'v', "verbose", NULL, "show what goes over the wire, on standard error"}, NULL},
     {OPTION_HELP, {'h', "help", NULL, "print this help"}, NULL},
     {OPTION_VERSION, {'V', "version", NULL, "print the version"}, NULL},
@@ -412,7 +427,8 @@ static enum outcome short_parse(struct options *o, const char *argument, char **
 /* Every list in one block: none is longer than the command line. */
 static bool lists_make(struct options *o, size_t n)
 {
-    struct option_list *lists[] = {&o->addresses, &o->where, &o->exclude, &o->until, &o->fail_on, &o->graceful, &o->fds};
+    struct option_list *lists[] = {
+        &o->addresses, &o->where, &o->exclude, &o->until, &o->fail_on, &o->graceful, &o->fds};
     const size_t n_lists = sizeof(lists) / sizeof(lists[0]);
 
     o->memory = calloc((n_lists + 1) * n, sizeof(*o->memory));
@@ -429,7 +445,9 @@ enum outcome options_parse(struct options *o, int argc, char **argv)
     enum outcome outcome = OUTCOME_DONE;
     bool ended = false;
 
-    *o = (struct options){.connect_timeout = QMP_CONNECT_TIMEOUT, .timeout = QMP_FOREVER, .deadline = QMP_FOREVER,
+    *o = (struct options){.connect_timeout = QMP_CONNECT_TIMEOUT,
+        .timeout = QMP_FOREVER,
+        .deadline = QMP_FOREVER,
         .words_after = SIZE_MAX};
     if (!lists_make(o, (size_t)argc + 1))
         return outcome_of_error("the command line", -ENOMEM);
@@ -475,4 +493,17 @@ bool options_next(uint64_t taken, size_t *position, struct option_help *ret)
         return true;
     }
     return false;
+}
+
+const char *const *options_choices(const char *long_name)
+{
+    static const struct {
+        const char *name;
+        const char *const *choices;
+    } rows[] = {{"output", formats}, {"color", colors}, {"progress", progresses}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strcmp(rows[i].name, long_name) == 0)
+            return rows[i].choices;
+    return NULL;
 }

@@ -9,45 +9,47 @@
 #include "outcome.h"
 
 /* The options that a verb may take. --help and --version go with every verb, and without one. */
-#define OPTION_SOCKET            (UINT64_C(1) << 0)
-#define OPTION_CONNECT_TIMEOUT   (UINT64_C(1) << 1)
-#define OPTION_TIMEOUT           (UINT64_C(1) << 2)
-#define OPTION_WHERE             (UINT64_C(1) << 3)
-#define OPTION_COUNT             (UINT64_C(1) << 4)
-#define OPTION_HELP              (UINT64_C(1) << 5)
-#define OPTION_VERSION           (UINT64_C(1) << 6)
-#define OPTION_TLS_X509          (UINT64_C(1) << 7)
-#define OPTION_TLS_PSK           (UINT64_C(1) << 8)
-#define OPTION_TLS_NAME          (UINT64_C(1) << 9)
-#define OPTION_ALL               (UINT64_C(1) << 10)
-#define OPTION_WAIT_FOR_SOCKET   (UINT64_C(1) << 11)
-#define OPTION_VERBOSE           (UINT64_C(1) << 12)
-#define OPTION_OUTPUT            (UINT64_C(1) << 13)
-#define OPTION_GET               (UINT64_C(1) << 14)
-#define OPTION_COLOR             (UINT64_C(1) << 15)
-#define OPTION_EXCLUDE           (UINT64_C(1) << 16)
-#define OPTION_SINCE_START       (UINT64_C(1) << 17)
-#define OPTION_UNTIL             (UINT64_C(1) << 18)
-#define OPTION_FAIL_ON           (UINT64_C(1) << 19)
-#define OPTION_CHECK             (UINT64_C(1) << 20)
-#define OPTION_DRY_RUN           (UINT64_C(1) << 21)
-#define OPTION_OOB               (UINT64_C(1) << 22)
-#define OPTION_FD                (UINT64_C(1) << 23)
-#define OPTION_GRACEFUL          (UINT64_C(1) << 24)
-#define OPTION_WAIT              (UINT64_C(1) << 25)
+#define OPTION_SOCKET (UINT64_C(1) << 0)
+#define OPTION_CONNECT_TIMEOUT (UINT64_C(1) << 1)
+#define OPTION_TIMEOUT (UINT64_C(1) << 2)
+#define OPTION_WHERE (UINT64_C(1) << 3)
+#define OPTION_COUNT (UINT64_C(1) << 4)
+#define OPTION_HELP (UINT64_C(1) << 5)
+#define OPTION_VERSION (UINT64_C(1) << 6)
+#define OPTION_TLS_X509 (UINT64_C(1) << 7)
+#define OPTION_TLS_PSK (UINT64_C(1) << 8)
+#define OPTION_TLS_NAME (UINT64_C(1) << 9)
+#define OPTION_ALL (UINT64_C(1) << 10)
+#define OPTION_WAIT_FOR_SOCKET (UINT64_C(1) << 11)
+#define OPTION_VERBOSE (UINT64_C(1) << 12)
+#define OPTION_OUTPUT (UINT64_C(1) << 13)
+#define OPTION_GET (UINT64_C(1) << 14)
+#define OPTION_COLOR (UINT64_C(1) << 15)
+#define OPTION_EXCLUDE (UINT64_C(1) << 16)
+#define OPTION_SINCE_START (UINT64_C(1) << 17)
+#define OPTION_UNTIL (UINT64_C(1) << 18)
+#define OPTION_FAIL_ON (UINT64_C(1) << 19)
+#define OPTION_CHECK (UINT64_C(1) << 20)
+#define OPTION_DRY_RUN (UINT64_C(1) << 21)
+#define OPTION_OOB (UINT64_C(1) << 22)
+#define OPTION_FD (UINT64_C(1) << 23)
+#define OPTION_GRACEFUL (UINT64_C(1) << 24)
+#define OPTION_WAIT (UINT64_C(1) << 25)
 #define OPTION_CANCEL_ON_TIMEOUT (UINT64_C(1) << 26)
-#define OPTION_PROGRESS          (UINT64_C(1) << 27)
-#define OPTION_WRITE             (UINT64_C(1) << 28)
-#define OPTION_RUN               (UINT64_C(1) << 29)
-#define OPTION_QUEUE             (UINT64_C(1) << 30)
-#define OPTION_KILL_AFTER        (UINT64_C(1) << 31)
+#define OPTION_PROGRESS (UINT64_C(1) << 27)
+#define OPTION_WRITE (UINT64_C(1) << 28)
+#define OPTION_RUN (UINT64_C(1) << 29)
+#define OPTION_QUEUE (UINT64_C(1) << 30)
+#define OPTION_KILL_AFTER (UINT64_C(1) << 31)
+#define OPTION_STDIN (UINT64_C(1) << 32)
+#define OPTION_LISTEN (UINT64_C(1) << 33)
 
 #define OPTIONS_TLS (OPTION_TLS_X509 | OPTION_TLS_PSK | OPTION_TLS_NAME)
 /* What every verb takes that connects. --timeout is the time in all. */
-#define OPTIONS_CONNECT                                                                                               \
+#define OPTIONS_CONNECT                                                                                                \
     (OPTION_SOCKET | OPTION_TIMEOUT | OPTION_CONNECT_TIMEOUT | OPTION_WAIT_FOR_SOCKET | OPTION_VERBOSE | OPTIONS_TLS)
 /* What every verb takes that prints JSON. */
-#define OPTIONS_OUTPUT     (OPTION_OUTPUT | OPTION_GET)
+#define OPTIONS_OUTPUT (OPTION_OUTPUT | OPTION_GET)
 #define OPTIONS_EVERYWHERE (OPTION_HELP | OPTION_VERSION | OPTION_COLOR)
 
 enum format { FORMAT_AUTO, FORMAT_SHORT, FORMAT_PRETTY, FORMAT_SEQ };
@@ -81,9 +83,10 @@ struct options {
     enum progress progress;
     enum format format;
     enum color color;
-    const char *get;   /* --get; NULL: not given */
-    const char *write; /* --write; NULL: not given */
-    const char *run;   /* --run; NULL: not given */
+    const char *get;    /* --get; NULL: not given */
+    const char *write;  /* --write; NULL: not given */
+    const char *run;    /* --run; NULL: not given */
+    const char *listen; /* --listen; NULL: not given */
     const char **words;
     size_t n_words;
     size_t words_after; /* how many words there were before "--"; SIZE_MAX: there was none */
@@ -106,5 +109,8 @@ struct option_help {
     const char *meaning;   /* lines */
 };
 bool options_next(uint64_t taken, size_t *position, struct option_help *ret);
+
+/* The values that an option takes, up to NULL; NULL when it takes any. */
+const char *const *options_choices(const char *long_name);
 
 #endif

@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "banner.h"
 #include "complain.h"
+#include "names.h"
 #include "outcome.h"
 
 static const char *const meanings[] = {
@@ -62,17 +64,50 @@ const char *outcome_meaning(int status)
     return meanings[status];
 }
 
-enum outcome outcome_of_failure(qmp_client *c, int error)
+/* Whether all that was reached is a command that ended without a word: ssh to a host that is down. */
+static bool is_silent_command(qmp_client *c)
+{
+    __attribute__((cleanup(qmp_message_unrefp))) qmp_message *greeting = NULL;
+    __attribute__((cleanup(qmp_freep))) char *address = NULL;
+
+    return qmp_client_failure_kind(c) == QMP_FAILURE_CLOSED && qmp_client_greeting(c, &greeting) < 0 &&
+           qmp_client_get_address(c, &address) >= 0 && strncmp(address, "exec:", 5) == 0;
+}
+
+/* Says what a server is that is no QMP server, where its first words show that. */
+static void banner_complain(qmp_client *c)
+{
+    size_t size = 0;
+    const char *bytes = qmp_client_failure_bytes(c, &size);
+    const struct banner *banner = bytes != NULL ? banner_find(bytes, size) : NULL;
+
+    if (banner != NULL)
+        complain("this is %s%s%s", banner->what, *banner->advice != '\0' ? "; " : "", banner->advice);
+}
+
+enum outcome outcome_judge(qmp_client *c, int error)
 {
     enum qmp_failure kind = qmp_client_failure_kind(c);
 
-    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-        if (failures[i].kind != kind || (failures[i].error != ANY_ERROR && failures[i].error != error))
-            continue;
-        complain("%s", qmp_client_failure(c));
-        return failures[i].outcome;
-    }
-    return outcome_of_error("the connection failed", error);
+    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+        if (failures[i].kind == kind && (failures[i].error == ANY_ERROR || failures[i].error == error))
+            return is_silent_command(c) ? OUTCOME_CONNECT : failures[i].outcome;
+    return OUTCOME_LOCAL;
+}
+
+enum outcome outcome_of_failure(qmp_client *c, int error)
+{
+    __attribute__((cleanup(qmp_freep))) char *address = NULL;
+    enum qmp_failure kind = qmp_client_failure_kind(c);
+
+    if (kind == QMP_FAILURE_NONE)
+        return outcome_of_error("the connection failed", error);
+    if (kind == QMP_FAILURE_CONNECT && error == -ENOENT && qmp_client_get_address(c, &address) >= 0 &&
+        names_is_name(address))
+        return names_complain(address);
+    complain("%s", qmp_client_failure(c));
+    banner_complain(c);
+    return outcome_judge(c, error);
 }
 
 enum outcome outcome_of_error(const char *what, int error)

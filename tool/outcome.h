@@ -24,8 +24,9 @@ enum outcome {
 /* What an exit status means, in a line; NULL when there is no such status. */
 const char *outcome_meaning(int status);
 
-/* Says why a connection ended, or never came about, and which outcome that is. */
+/* Says why a connection ended, or never came about, and which outcome that is. The second one says nothing. */
 enum outcome outcome_of_failure(qmp_client *c, int error);
+enum outcome outcome_judge(qmp_client *c, int error);
 
 /* Says that this side ran out of something; `what` was being done. */
 enum outcome outcome_of_error(const char *what, int error);

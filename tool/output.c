@@ -13,6 +13,8 @@
  * by SIGPIPE, even where the parent made it ignored. It knows nothing of what the values mean. */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -23,6 +25,7 @@
 #include <unistd.h>
 
 #include "complain.h"
+#include "duration.h"
 #include "escape.h"
 #include "label.h"
 #include "output.h"
@@ -50,6 +53,13 @@ static _Thread_local size_t buffered;
 static _Thread_local bool inside; /* a value was begun and not ended */
 static _Thread_local bool locked; /* its beginning was written: `writing` is ours until its end was */
 
+/* Who is told that standard output is slow. */
+static _Thread_local struct {
+    uint64_t left; /* µs that it may still keep us waiting */
+    void (*slow)(void *userdata);
+    void *userdata;
+} patience;
+
 void output_setup(const struct options *o)
 {
     settings.terminal = isatty(STDOUT_FILENO);
@@ -57,6 +67,16 @@ void output_setup(const struct options *o)
     settings.get = o->get;
     if (settings.format == FORMAT_AUTO)
         settings.format = settings.terminal ? FORMAT_PRETTY : FORMAT_SHORT;
+}
+
+enum outcome output_check(void)
+{
+    int flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+    if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY)
+        return OUTCOME_DONE;
+    complain("cannot write to standard output: %s", strerror(EBADF));
+    return OUTCOME_LOCAL;
 }
 
 bool output_is_terminal(void)
@@ -81,12 +101,43 @@ void output_abandon(void)
     _exit(128 + SIGPIPE); /* it is blocked */
 }
 
+void output_set_patience(uint64_t left, void (*slow)(void *userdata), void *userdata)
+{
+    patience.left = left;
+    patience.slow = slow;
+    patience.userdata = userdata;
+}
+
+/* How much of `size` bytes to write at once. Where somebody wants to know how long it takes, only what cannot block. */
+static size_t chunk_size(size_t size)
+{
+    struct pollfd fd = {STDOUT_FILENO, POLLOUT, 0};
+    void (*slow)(void *userdata) = patience.slow;
+
+    if (slow == NULL)
+        return size;
+    if (poll(&fd, 1, /* timeout= */ 0) == 0) {
+        uint64_t start = duration_now(), spent;
+        int ready = poll(&fd, 1, (int)(patience.left / QMP_MILLISECOND) + 1);
+        spent = duration_now() - start;
+        patience.left -= spent < patience.left ? spent : patience.left;
+        if (ready < 0) /* a signal */
+            return 0;
+        if (ready == 0 || patience.left == 0) {
+            patience.slow = NULL;
+            slow(patience.userdata);
+            return size;
+        }
+    }
+    return size < PIPE_BUF ? size : PIPE_BUF;
+}
+
 static enum outcome buffer_write(void)
 {
     size_t written = 0;
 
     while (written < buffered) {
-        ssize_t n = write(STDOUT_FILENO, buffer + written, buffered - written);
+        ssize_t n = write(STDOUT_FILENO, buffer + written, chunk_size(buffered - written));
         if (n >= 0) {
             written += (size_t)n;
         } else if (errno == EAGAIN) {
@@ -269,7 +320,7 @@ static enum outcome tokens_write(const char *text, const char *end, size_t depth
 static enum outcome value_write(qmp_value v, bool indented)
 {
     bool as_it_is = !indented && !settings.terminal && *style_end(STDOUT_FILENO) == '\0' &&
-        memchr(v.text, '\n', v.size) == NULL && memchr(v.text, '\r', v.size) == NULL;
+                    memchr(v.text, '\n', v.size) == NULL && memchr(v.text, '\r', v.size) == NULL;
 
     return as_it_is ? output_text(v.text, v.size) : tokens_write(v.text, v.text + v.size, indented ? 1 : 0);
 }
@@ -291,7 +342,8 @@ static enum outcome bare_write(qmp_value v)
 
 static enum outcome get_write(qmp_value v)
 {
-    qmp_value found = qmp_value_path(v, settings.get);
+    /* A dot alone is all of it */
+    qmp_value found = strcmp(settings.get, ".") == 0 ? v : qmp_value_path(v, settings.get);
     const char *label = label_get();
     enum outcome outcome = OUTCOME_DONE;
 

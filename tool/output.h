@@ -7,6 +7,9 @@
 /* How JSON is written: once, before anything is. */
 void output_setup(const struct options *o);
 
+/* Says it when nothing can be written to standard output, because it is closed: for verbs that would find out late. */
+enum outcome output_check(void);
+
 /* Whether standard output is a terminal: a person reads, and text of a server goes there escaped. */
 bool output_is_terminal(void);
 
@@ -28,6 +31,10 @@ bool output_missed(void);
 
 /* Writes out what is buffered. */
 enum outcome output_flush(void);
+
+/* From now on, tells once when standard output, a pipe or a socket, has kept this thread waiting for longer than
+ * `patience` µs altogether. It goes on waiting then. Again, it starts anew; a NULL `slow` ends it. */
+void output_set_patience(uint64_t patience, void (*slow)(void *userdata), void *userdata);
 
 /* Ends the process as a write to a pipe without a reader does: quietly, by SIGPIPE. */
 _Noreturn void output_abandon(void);

@@ -6,10 +6,10 @@
  * look. It knows nothing of what is written. */
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "style.h"
+#include "terminal.h"
 
 static const char *const codes[] = {
     [STYLE_PLAIN] = "",
@@ -28,8 +28,8 @@ static bool colored[STDERR_FILENO + 1];
 
 void style_setup(enum color color)
 {
-    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    bool wanted = (no_color == NULL || *no_color == '\0') && term != NULL && strcmp(term, "dumb") != 0;
+    const char *no_color = getenv("NO_COLOR");
+    bool wanted = (no_color == NULL || *no_color == '\0') && terminal_draws();
 
     for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
         colored[fd] = color == COLOR_ALWAYS || (color == COLOR_AUTO && wanted && isatty(fd));

@@ -7,7 +7,7 @@
  * complaint can name both sides. Items of an array may come in any order, but none may be missing. A backslash before a
  * dot or a backslash makes it part of the key, as in the library's paths.
  *
- * It knows nothing of how values are typed: leaves are JSON text. */
+ * It knows nothing of what the values mean: leaves are texts. */
 
 #include <errno.h>
 #include <stdint.h>
@@ -20,20 +20,8 @@
 /* Far more items than a command line can have. */
 #define INDEX_MAX ((size_t)1000000000)
 
-enum kind { KIND_NEW, KIND_LEAF, KIND_OBJECT, KIND_ARRAY };
-
 static const char *const kind_names[] = {
-    [KIND_LEAF] = "a value", [KIND_OBJECT] = "an object", [KIND_ARRAY] = "an array"};
-
-struct tree {
-    enum kind kind;
-    char *name;       /* in an object */
-    size_t index;     /* in an array */
-    const char *word; /* that made it */
-    int path_size;    /* the start of `word` that leads here */
-    char *json;       /* of a leaf */
-    struct tree *first, *last, *next;
-};
+    [TREE_LEAF] = "a value", [TREE_OBJECT] = "an object", [TREE_ARRAY] = "an array"};
 
 /* A step of a key. */
 struct step {
@@ -47,7 +35,7 @@ struct tree *tree_new(void)
     struct tree *tree = calloc(1, sizeof(*tree));
 
     if (tree != NULL)
-        tree->kind = KIND_OBJECT;
+        tree->kind = TREE_OBJECT;
     return tree;
 }
 
@@ -60,7 +48,9 @@ struct tree *tree_free(struct tree *tree)
         tree_free(child);
     }
     free(tree->name);
-    free(tree->json);
+    free(tree->word);
+    free(tree->path);
+    free(tree->text);
     free(tree);
     return NULL;
 }
@@ -92,17 +82,17 @@ static const char *step_take(const char *key, char *name)
 }
 
 /* Makes a node what the next key needs it to be. */
-static enum outcome node_become(struct tree *node, const char *word, enum kind kind)
+static enum outcome node_become(struct tree *node, const char *word, enum tree_kind kind)
 {
-    if (node->kind == KIND_NEW)
+    if (node->kind == TREE_NEW)
         node->kind = kind;
-    if (node->kind == kind && node->json == NULL)
+    if (node->kind == kind && node->text == NULL)
         return OUTCOME_DONE;
     if (node->kind == kind)
-        complain("'%s' conflicts with '%s': '%.*s' is given twice", word, node->word, node->path_size, node->word);
+        complain("'%s' conflicts with '%s': '%s' is given twice", word, node->word, node->path);
     else
-        complain("'%s' conflicts with '%s': '%.*s' cannot be both %s and %s", word, node->word, node->path_size,
-            node->word, kind_names[node->kind], kind_names[kind]);
+        complain("'%s' conflicts with '%s': '%s' cannot be both %s and %s", word, node->word, node->path,
+            kind_names[node->kind], kind_names[kind]);
     return OUTCOME_USAGE;
 }
 
@@ -111,7 +101,7 @@ static void child_insert(struct tree *parent, struct tree *child)
 {
     struct tree **link = &parent->first;
 
-    if (parent->last != NULL && (parent->kind == KIND_OBJECT || parent->last->index < child->index))
+    if (parent->last != NULL && (parent->kind == TREE_OBJECT || parent->last->index < child->index))
         link = &parent->last->next;
     while (*link != NULL && (*link)->index < child->index)
         link = &(*link)->next;
@@ -124,7 +114,7 @@ static void child_insert(struct tree *parent, struct tree *child)
 static struct tree *child_find(const struct tree *parent, const struct step *step)
 {
     for (struct tree *child = parent->first; child != NULL; child = child->next)
-        if (parent->kind == KIND_ARRAY ? child->index == step->index : strcmp(child->name, step->name) == 0)
+        if (parent->kind == TREE_ARRAY ? child->index == step->index : strcmp(child->name, step->name) == 0)
             return child;
     return NULL;
 }
@@ -139,17 +129,20 @@ static struct tree *child_reach(struct tree *parent, const struct step *step, co
     child = calloc(1, sizeof(*child));
     if (child == NULL)
         return NULL;
-    if (parent->kind == KIND_ARRAY)
+    if (parent->kind == TREE_ARRAY)
         child->index = step->index;
     else if ((child->name = strdup(step->name)) == NULL)
         return tree_free(child);
-    child->word = word;
-    child->path_size = (int)path_size;
+    child->word = strdup(word);
+    child->path = strndup(word, path_size);
+    if (child->word == NULL || child->path == NULL)
+        return tree_free(child);
     child_insert(parent, child);
     return child;
 }
 
-static enum outcome key_add(struct tree *node, const char *word, const char *key, const char *json, char *name)
+/* The node at the end of a key, made where it is not there yet. */
+static enum outcome key_reach(struct tree *node, const char *word, const char *key, char *name, struct tree **ret)
 {
     struct step step = {name, false, 0};
     const char *rest = key;
@@ -165,69 +158,55 @@ static enum outcome key_add(struct tree *node, const char *word, const char *key
             return OUTCOME_USAGE;
         }
         step.is_index = depth > 1 && index_parse(step.name, &step.index);
-        outcome = node_become(node, word, step.is_index ? KIND_ARRAY : KIND_OBJECT);
+        outcome = node_become(node, word, step.is_index ? TREE_ARRAY : TREE_OBJECT);
         if (outcome != OUTCOME_DONE)
             return outcome;
         node = child_reach(node, &step, word, (size_t)(rest - key));
         if (node == NULL)
             return outcome_of_error("arguments", -ENOMEM);
     } while (*rest != '\0');
-    if (node_become(node, word, KIND_LEAF) != OUTCOME_DONE)
-        return OUTCOME_USAGE;
-    node->json = strdup(json);
-    return node->json != NULL ? OUTCOME_DONE : outcome_of_error("arguments", -ENOMEM);
+    *ret = node;
+    return OUTCOME_DONE;
 }
 
-enum outcome tree_add(struct tree *tree, const char *word, const char *key, const char *json)
+enum outcome tree_add(struct tree *tree, const char *word, const char *key, char *text, bool exact)
 {
-    __attribute__((cleanup(qmp_freep))) char *name = malloc(strlen(key) + 1);
+    __attribute__((cleanup(qmp_freep))) char *name = malloc(strlen(key) + 1), *value = text;
+    enum outcome outcome;
 
-    return name != NULL ? key_add(tree, word, key, json, name) : outcome_of_error("arguments", -ENOMEM);
+    if (name == NULL)
+        return outcome_of_error("arguments", -ENOMEM);
+    outcome = key_reach(tree, word, key, name, &tree);
+    if (outcome == OUTCOME_DONE)
+        outcome = node_become(tree, word, TREE_LEAF);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    tree->text = value;
+    tree->exact = exact;
+    value = NULL;
+    return OUTCOME_DONE;
 }
 
-/* No deeper than QMP_DEPTH_MAX: key_add() sees to that. */
-static enum outcome node_write(qmp_writer *w, const struct tree *node)
+/* No deeper than QMP_DEPTH_MAX: key_reach() sees to that. */
+enum outcome tree_check(const struct tree *tree)
 {
     enum outcome outcome = OUTCOME_DONE;
     size_t expected = 0;
 
-    if (node->kind == KIND_LEAF)
-        qmp_writer_json(w, node->name, node->json);
-    else if (node->kind == KIND_ARRAY)
-        qmp_writer_begin_array(w, node->name);
-    else
-        qmp_writer_begin_object(w, node->name);
-    for (const struct tree *child = node->first; outcome == OUTCOME_DONE && child != NULL; child = child->next) {
-        if (node->kind == KIND_ARRAY && child->index != expected++) {
-            complain("'%s': item %zu of '%.*s' is missing; items count from 0", child->word, expected - 1,
-                node->path_size, node->word);
+    for (const struct tree *child = tree->first; outcome == OUTCOME_DONE && child != NULL; child = child->next) {
+        if (tree->kind == TREE_ARRAY && child->index != expected++) {
+            complain("'%s': item %zu of '%s' is missing; items count from 0", child->word, expected - 1, tree->path);
             return OUTCOME_USAGE;
         }
-        outcome = node_write(w, child);
+        outcome = tree_check(child);
     }
-    if (node->kind != KIND_LEAF)
-        qmp_writer_end(w);
     return outcome;
 }
 
-enum outcome tree_write(const struct tree *tree, char **ret)
+const struct tree *tree_find(const struct tree *tree, const char *name)
 {
-    __attribute__((cleanup(qmp_writer_freep))) qmp_writer *w = NULL;
-    const char *text = NULL;
-    enum outcome outcome;
-    int r = qmp_writer_new(&w);
-
-    if (r < 0)
-        return outcome_of_error("arguments", r);
-    outcome = node_write(w, tree);
-    if (outcome != OUTCOME_DONE)
-        return outcome;
-    r = qmp_writer_finish(w, &text);
-    if (r >= 0)
-        *ret = strdup(text);
-    if (r == -ENOMEM || (r >= 0 && *ret == NULL))
-        return outcome_of_error("arguments", -ENOMEM);
-    if (r < 0)
-        complain("arguments: %s", qmp_strerror(r));
-    return r < 0 ? OUTCOME_USAGE : OUTCOME_DONE;
+    for (const struct tree *child = tree->first; tree->kind == TREE_OBJECT && child != NULL; child = child->next)
+        if (strcmp(child->name, name) == 0)
+            return child;
+    return NULL;
 }

@@ -11,7 +11,8 @@
 #include "guess.h"
 #include "verb.h"
 
-const struct verb *const verbs[] = {&verb_call, &verb_events, &verb_wait, NULL};
+const struct verb *const verbs[] = {
+    &verb_call, &verb_run, &verb_events, &verb_wait, &verb_hook, &verb_ls, &verb_doctor, NULL};
 
 /* Enough for the names of all verbs, in a complaint. */
 #define NAMES_MAX 512
@@ -52,11 +53,10 @@ static void unknown_complain(const struct verb *const *table, const char *prefix
             continue;
         guess_add(&guess, (*table)->name);
         if (used < sizeof(names))
-            used += (size_t)snprintf(
-                names + used, sizeof(names) - used, "%s%s", used == 0 ? "" : ", ", (*table)->name);
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used == 0 ? "" : ", ", (*table)->name);
     }
     if (guess.best[0] != '\0')
-        complain("unknown verb '%s%s'; did you mean %s%s?", prefix, name, prefix, guess.best);
+        complain("unknown verb '%s%s'; did you mean '%s%s'?", prefix, name, prefix, guess.best);
     else
         complain("unknown verb '%s%s'; the verbs are: %s", prefix, name, names);
 }

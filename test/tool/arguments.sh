@@ -21,6 +21,13 @@ it 'containers'; sent 'a={"b": [1]}' 'c=[]'; expect 0 '{"a":{"b": [1]},"c":[]}' 
 it 'broken containers are strings'; sent 'a={"b"' 'c=[1'; expect 0 '{"a":"{\"b\"","c":"[1"}' ''
 it 'quotation marks stay'; sent 'a="5"'; expect 0 '{"a":"\"5\""}' ''
 it 'an exact string'; sent 'a:="5"'; expect 0 '{"a":"5"}' ''
+it 'a text from a file'; printf 'a b\nä\n' >"$dir/text"; sent a=@"$dir/text"; expect 0 '{"a":"a b\nä\n"}' ''
+it 'a number from a file'; echo 5 >"$dir/five"; sent a=@"$dir/five"; expect 0 '{"a":5}' ''
+it 'an empty file'; : >"$dir/empty"; sent a=@"$dir/empty"; expect 0 '{"a":""}' ''
+it 'JSON from a file'; printf '{"b":\n "5"}\n' >"$dir/json"; sent a:=@"$dir/json"; expect 0 '{"a": {"b": "5"}}' ''
+it 'a text from standard input'; echo x >"$dir/in"; sent a=@- <"$dir/in"; expect 0 '{"a":"x\n"}' ''
+it 'standard input in two places'; echo 5 >"$dir/in"; sent a:=@- b=@- <"$dir/in"; expect 0 '{"a":5,"b":5}' ''
+it 'a value that starts with @'; sent a=@@b c=@@@ d=x@y; expect 0 '{"a":"@b","c":"@@","d":"x@y"}' ''
 it 'an exact number'; sent a:=5; expect 0 '{"a":5}' ''
 it 'an equals sign in the value'; sent a=b=c; expect 0 '{"a":"b=c"}' ''
 it 'a colon in the value'; sent a=nbd:x; expect 0 '{"a":"nbd:x"}' ''
@@ -65,8 +72,25 @@ it 'a noncharacter'; refused "a: not UTF-8, or with a character that QEMU refuse
     "$(printf 'a=\357\277\277')"
 it 'broken exact JSON'; refused 'a.b: the text ends too early at byte 3, after "[1,"' 'a.b:=[1,'
 it 'exact JSON that is none'; refused 'a: a character that does not belong here at byte 0: "b"' a:=b
-it 'no exact JSON'; refused 'a: nothing but white space at byte 0' a:=
-it 'a number that QEMU refuses'; refused 'a: a number that no double holds, which QEMU refuses at byte 0: "1e400"' a=1e400
+it 'no exact JSON'; refused 'a: empty, where JSON is wanted' a:=
+it 'no exact JSON but space'; refused 'a: empty, where JSON is wanted' 'a:=  '
+it 'a number that QEMU refuses'; sent a=1e400; expect 2 '' \
+    "qmp: x: 'a': a number that no double holds, which QEMU refuses at byte 0: \"1e400\"
+$call_hint"
+it 'no name of a file'; refused "a: '@' wants the name of a file after it; a value that starts with '@' is written '@@'" a=@
+it 'no name of a file of JSON'; refused "a: '@' wants the name of a file after it; a value that starts with '@' is written '@@'" a:=@
+it 'a file that is not there'; run call -s "$dir/none" x a=@"$dir/nope"
+expect 10 '' 'qmp: cannot read DIR/nope: No such file or directory'
+it 'a folder for a file'; run call -s "$dir/none" x a=@"$dir"; expect 10 '' 'qmp: cannot read DIR: Is a directory'
+it 'a file that is not UTF-8'; printf '\377' >"$dir/bytes"; refused \
+    "a: not UTF-8, or with a character that QEMU refuses (U+FFFE, U+FFFF and the like)" a=@"$dir/bytes"
+it 'a file with a NUL'; printf 'a\0b' >"$dir/bytes"; refused 'a: DIR/bytes: a NUL byte: that is not text' a=@"$dir/bytes"
+it 'a file of broken JSON'; echo x >"$dir/bytes"
+refused 'a: a character that does not belong here at byte 0: "x\n"' a:=@"$dir/bytes"
+it 'an empty file of JSON'; refused 'a: empty, where JSON is wanted' a:=@"$dir/empty"
+it 'an endless file'; run call -s "$dir/none" x a=@/dev/zero
+expect 2 '' "qmp: /dev/zero: more than 64 MiB
+$call_hint"
 it 'a broken object'; refused 'arguments: a character that does not belong here at byte 5: "}" after "{\"a\":"' '{"a":}'
 it 'a broken object from standard input'; echo '{"a":' >"$dir/in"; run call -s "$dir/none" x - <"$dir/in"; expect 2 '' \
     "qmp: standard input: the text ends too early at byte 6, after \"{\\\"a\\\":\\n\"
@@ -85,7 +109,10 @@ it 'an object that is too deep once it is in a command'; serve greet hold; run c
 expect 2 '' "qmp: x cannot be sent: nested too deep
 $call_hint"
 it 'an empty standard input'; : >"$dir/in"; run call -s "$dir/none" x - <"$dir/in"
-expect 2 '' "qmp: standard input: nothing but white space at byte 0
+expect 2 '' "qmp: standard input: empty, where JSON is wanted
+$call_hint"
+it 'a standard input of space'; echo >"$dir/in"; run call -s "$dir/none" x - <"$dir/in"
+expect 2 '' "qmp: standard input: empty, where JSON is wanted
 $call_hint"
 it 'a NUL in standard input'; printf '{"a":\0}' >"$dir/in"; run call -s "$dir/none" x - <"$dir/in"; expect 2 '' \
     "qmp: standard input: a character that does not belong here at byte 5: \"\\x00}\" after \"{\\\"a\\\":\"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The verbs events and wait: on a real QEMU, and in exact order from a peer.
+# The verb events, and events for wait: on a real QEMU, and in exact order from a peer.
 
 vm ev
 vm evp -chardev "socket,id=c,path=$dir/evp-3,server=on,wait=off" -mon chardev=c,mode=control,pretty=on
@@ -43,6 +43,8 @@ sed 's/{"status": "concluded", "id": "job2"}/{"id": "job2", "status": "concluded
 expect 0 "$(shown JOB_STATUS_CHANGE '{"id": "job2", "status": "concluded"}')
 $(shown JOB_STATUS_CHANGE '{"id": "job2", "status": "concluded"}')" ''
 
+# What a peer sends is in no schema.
+rm -rf "$XDG_CACHE_HOME"
 it 'a timeout is the end of events'; run events -s "$dir/ev" --timeout 2s; expect 0 '' ''
 it 'but not when some are missing'; run events -s "$dir/ev" --timeout 1.5s --count 1
 expect 3 '' 'qmp: no event within 1.5 s'
@@ -105,3 +107,64 @@ awk -F '[{}:]' -v stuck="$stuck" -v lost="$lost" '
 sed -i 's/^qmp: [0-9]* events/qmp: N events/' "$err"; sort -u "$err" >"$err.once"; mv "$err.once" "$err"
 expect 6 'lost, printed and lost 150000, last 150000' "qmp: DIR/peer: the server closed the connection
 qmp: N events lost: standard output takes them too slowly"
+
+it 'a flood into a file is complete'; serve greet flood=200000; run events -s "$dir/peer"
+awk -F '[{}:]' '$(NF - 2) + 0 != NR { wrong++ } END { print NR " events, " wrong + 0 " of them wrong" }' "$out" >"$out.n"
+mv "$out.n" "$out"; expect 6 '200000 events, 0 of them wrong' 'qmp: DIR/peer: the server closed the connection'
+it 'a flood into a pipe that is read is complete'; serve greet flood=200000
+{ timeout "$limit" "$qmp" events -s "$dir/peer" 2>"$err"; echo $? >"$dir/code"; } | wc -l | tr -d ' ' >"$out"
+code=$(cat "$dir/code"); expect 6 '200000' 'qmp: DIR/peer: the server closed the connection'
+it 'two floods into a pipe'; serve greet flood=1000; pids="$pids $("$peer" "$dir/peer2" greet flood=1000)"
+{ timeout "$limit" "$qmp" events -s "$dir/peer" -s "$dir/peer2" 2>"$err"; echo $? >"$dir/code"; } | sort | uniq | wc -l |
+    tr -d ' ' >"$out"
+sort "$err" >"$err.sorted"; mv "$err.sorted" "$err"; code=$(cat "$dir/code")
+expect 6 '2000' 'qmp: DIR/peer2: DIR/peer2: the server closed the connection
+qmp: DIR/peer: DIR/peer: the server closed the connection'
+it 'a flood into a terminal'; serve greet flood=1000
+timeout "$limit" script -qec "$qmp events -s $dir/peer -o short --color never" /dev/null </dev/null | tr -d '\r' >"$out"
+grep -v FLOOD "$out" >"$err"; grep -c FLOOD "$out" >"$out.n"; mv "$out.n" "$out"; code=0
+expect 0 1000 'qmp: DIR/peer: the server closed the connection'
+it 'standard output closed'; serve greet hold; timeout "$limit" "$qmp" events -s "$dir/peer" >&- 2>"$err"; code=$?; : >"$out"
+expect 10 '' 'qmp: cannot write to standard output: Bad file descriptor'
+it 'standard output closed, wait'; timeout "$limit" "$qmp" wait A -s "$dir/peer" >&- 2>"$err"; code=$?; : >"$out"
+expect 10 '' 'qmp: cannot write to standard output: Bad file descriptor'
+
+three="send=$(event BLOCK_JOB_READY 1)$(event BLOCK_IO_ERROR 2)$(event JOB_STATUS_CHANGE 3)$(event STOP 4)"
+it 'a glob'; serve greet "$three"; run events -s "$dir/peer" 'BLOCK_*'; expect 6 "$(shown BLOCK_JOB_READY 1)
+$(shown BLOCK_IO_ERROR 2)" 'qmp: DIR/peer: the server closed the connection'
+it 'a glob and a name'; serve greet "$three" hold; run events -s "$dir/peer" '*JOB_[RS]*' STOP --count 3
+expect 0 "$(shown BLOCK_JOB_READY 1)
+$(shown JOB_STATUS_CHANGE 3)
+$(shown STOP 4)" ''
+it 'without some'; serve greet "$three"; run events -s "$dir/peer" --exclude 'BLOCK_*' --exclude STOP
+expect 6 "$(shown JOB_STATUS_CHANGE 3)" 'qmp: DIR/peer: the server closed the connection'
+it 'a glob without some'; serve greet "$three" hold; run wait -s "$dir/peer" 'BLOCK*'; expect 0 "$(shown BLOCK_JOB_READY 1)" ''
+it 'a glob without one'; serve greet "$three" hold; run events -s "$dir/peer" 'BLOCK*' --exclude BLOCK_JOB_READY -c 1
+expect 0 "$(shown BLOCK_IO_ERROR 2)" ''
+it 'a glob with a condition'; serve greet "$three" hold; run events -s "$dir/peer" '*' --where data=3 -c 1
+expect 0 "$(shown JOB_STATUS_CHANGE 3)" ''
+later='{"timestamp": {"seconds": 4000000000, "microseconds": 2}, "event": "A", "data": 2}'
+it 'what happened before the start'; serve greet "send=$(event A 1)$later" hold; run events -s "$dir/peer" --since-start -c 1
+expect 0 "$(shown A 2)" ''
+it 'an event without a time is not older'; serve greet "send=$(event B 1){\"event\": \"A\"}" hold
+run events -s "$dir/peer" --since-start -c 1; expect 0 '{"event": "A"}' ''
+it 'an event of now'; while_running "$reset" events -s "$dir/ev" --since-start --count 1; expect 0 "$reset_event" ''
+
+it 'small letters, no schema'; serve greet "$three" hold; run events -s "$dir/peer" block-job-ready STOP -c 1
+expect 0 "$(shown STOP 4)" \
+    "qmp: warning: events are in capitals, 'block-job-ready' is not; did you mean 'BLOCK_JOB_READY'?"
+it 'a condition on what no event has'; serve greet "$three" hold; run events -s "$dir/peer" --where id=4 --timeout 1s
+expect 0 '' "qmp: warning: --where: no event has a member 'id'; did you mean 'data.id=4'?"
+it 'a schema is kept'; run wait state=running -s "$dir/ev-2"; expect 0 \
+    '{"status": "running", "singlestep": false, "running": true}' ''
+it 'names that this QEMU does not have'
+run events -s "$dir/ev-2" stop SOTP NONE 'BLOK*' 'BLOCK*' RESUME --exclude Foo --exclude RESUMEE --timeout 1s
+expect 0 '' "qmp: warning: no event 'stop' is known; did you mean 'STOP'?
+qmp: warning: no event 'SOTP' is known; did you mean 'STOP'?
+qmp: warning: no event 'NONE' is known
+qmp: warning: no event 'BLOK*' is known
+qmp: warning: no event 'Foo' is known
+qmp: warning: no event 'RESUMEE' is known; did you mean 'RESUME'?"
+it 'an empty name to leave out'; run events -s "$dir/ev-2" --exclude ''; expect 2 '' \
+    "qmp: --exclude: '' is not the name of an event
+$events_hint"

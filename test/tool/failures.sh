@@ -63,7 +63,8 @@ it 'QEMU is killed during events'; vm dying; : >"$out"; start events -s "$dir/dy
 line; rm "$dir/dying.pid"; wait "$loop"; kill -KILL "$vm_pid"; end; expect 6 "$reset_event" 'qmp: DIR/dying: the server closed the connection'
 
 it 'no QMP: text'; serve 'send=SSH-2.0-OpenSSH_9.2
-' hold; run call -s "$dir/peer" x; expect 7 '' 'qmp: DIR/peer: the server sent what is not JSON (no message starts like this): SSH-2.0-OpenSSH_9.2\n'
+' hold; run call -s "$dir/peer" x; expect 7 '' 'qmp: DIR/peer: the server sent what is not JSON (no message starts like this): SSH-2.0-OpenSSH_9.2\n
+qmp: this is an SSH server'
 it 'no QMP: text with escapes'; serve "send=$(printf '\033[31mhello\r\n')
 " hold; run call -s "$dir/peer" x; expect 7 '' 'qmp: DIR/peer: the server sent what is not JSON (no message starts like this): \x1b[31mhello\r\n'
 it 'no QMP: other JSON'; serve 'send={"jsonrpc": "2.0"}' hold; run call -s "$dir/peer" x
@@ -97,5 +98,6 @@ run call -s "$dir/peer" x; expect 1 '' 'qmp: x: Generic\x07Error: \x1b]0;x\x07\n
 it 'answers to nobody are passed over'; serve greet recv 'send={"return": 1, "id": "other"}' 'send={"return": 2, "id": @ID@}' hold
 run call -s "$dir/peer" x; expect 0 2 ''
 it 'no descriptors left'; serve greet hold
-timeout "$limit" sh -c 'ulimit -n 5; exec "$@"' sh "$qmp" wait X -s "$dir/peer" >"$out" 2>"$err" 3<&- 4<&- 5<&- 6<&- 7<&-
+timeout "$limit" sh -c 'ulimit -n 5; exec "$@"' sh "$qmp" hook X -s "$dir/peer" -- true >"$out" 2>"$err" \
+    3<&- 4<&- 5<&- 6<&- 7<&-
 code=$?; expect 10 '' 'qmp: waiting for events: too many open files in this process'

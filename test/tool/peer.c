@@ -31,6 +31,9 @@
 /* The longest object received, and the seconds it may live. */
 #define OBJECT_MAX 65536
 #define LIFETIME 60
+/* One write of a flood, and the longest event in it. */
+#define FLOOD_WRITE_MAX 65536
+#define FLOOD_EVENT_MAX 128
 
 static char object[OBJECT_MAX];
 
@@ -157,15 +160,20 @@ static void greet(int fd)
     send_text(fd, "{\"return\": {}, \"id\": @ID@}\r\n");
 }
 
+/* In few writes, so that a reader that is fast finds much to read. */
 static void flood(int fd, unsigned long n)
 {
-    char text[128];
+    static char text[FLOOD_WRITE_MAX];
+    size_t size = 0;
 
     for (unsigned long i = 1; i <= n; i++) {
-        int size = snprintf(text, sizeof(text),
+        size += (size_t)snprintf(text + size, sizeof(text) - size,
             "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"FLOOD\", \"data\": {\"n\": %lu}}\r\n",
             i);
-        send_all(fd, text, (size_t)size);
+        if (size < sizeof(text) - FLOOD_EVENT_MAX && i < n)
+            continue;
+        send_all(fd, text, size);
+        size = 0;
     }
 }
 

@@ -70,11 +70,11 @@ it 'a descriptor that is not open'; run call -s fd:987 x; expect 4 '' \
     'qmp: cannot connect to fd:987: this process has no such descriptor open'
 it 'a descriptor that is no socket'; run call -s fd:0 x </dev/null; expect 4 '' \
     'qmp: cannot connect to fd:0: the descriptor is no socket'
-it 'a command that does not exist'; run call -s "exec:$dir/no-such-command 2>/dev/null" x; expect 6 '' \
+it 'a command that does not exist'; run call -s "exec:$dir/no-such-command 2>/dev/null" x; expect 4 '' \
     'qmp: exec:DIR/no-such-command 2>/dev/null: the server closed the connection before its greeting; the command ended with status 127'
-it 'a command that ends at once'; run call -s exec:true x; expect 6 '' \
+it 'a command that ends at once'; run call -s exec:true x; expect 4 '' \
     'qmp: exec:true: the server closed the connection before its greeting; the command ended with status 0'
-it 'a command that says why'; run call -s 'exec:echo no way >&2; exit 3' x; expect 6 '' \
+it 'a command that says why'; run call -s 'exec:echo no way >&2; exit 3' x; expect 4 '' \
     'no way
 qmp: exec:echo no way >&2; exit 3: the server closed the connection before its greeting; the command ended with status 3'
 it 'a command that is silent'; run call -s 'exec:cat' x --connect-timeout 1s; expect 5 '' \

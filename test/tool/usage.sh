@@ -7,19 +7,24 @@ it 'help, short'; run -h; expect_file 0 help/qmp.txt
 it 'help of call'; run call --help; expect_file 0 help/call.txt
 it 'help of events'; run events -h; expect_file 0 help/events.txt
 it 'help of wait, option first'; run --help wait; expect_file 0 help/wait.txt
+it 'help of run'; run run -h; expect_file 0 help/run.txt
+it 'help of hook'; run hook -h; expect_file 0 help/hook.txt
 it 'version'; run --version; expect 0 "qmp $version (libqmpclient $version)" ''
 it 'version after a verb'; run call --version; expect 0 "qmp $version (libqmpclient $version)" ''
 
+# As the help lists them, so that a new verb changes nothing here.
+verbs=$("$qmp" --help | awk '/^Verbs:/ { listed = 1; next } /^$/ { listed = 0 } listed { printf "%s%s", comma, $1; comma = ", " }')
+
 it 'no verb'; run; expect 2 '' "qmp: what to do? Say a verb: qmp VERB ...
 $hint"
-it 'unknown verb'; run frob; expect 2 '' "qmp: unknown verb 'frob'; the verbs are: call, events, wait
+it 'unknown verb'; run xyzzy; expect 2 '' "qmp: unknown verb 'xyzzy'; the verbs are: $verbs
 $hint"
-it 'unknown verb, with help'; run frob --help; expect 2 '' "qmp: unknown verb 'frob'; the verbs are: call, events, wait
+it 'unknown verb, with help'; run xyzzy --help; expect 2 '' "qmp: unknown verb 'xyzzy'; the verbs are: $verbs
 $hint"
 it 'a verb that a terminal would obey'; run "$(printf 'fr\033[31mob\n\302\233\342\200\256\377\177')"; expect 2 '' \
-    "qmp: unknown verb 'fr\\x1b[31mob\\n\\u009b\\u202e\\xff\\x7f'; the verbs are: call, events, wait
+    "qmp: unknown verb 'fr\\x1b[31mob\\n\\u009b\\u202e\\xff\\x7f'; the verbs are: $verbs
 $hint"
-it 'a verb in UTF-8'; run 'añ日😀'; expect 2 '' "qmp: unknown verb 'añ日😀'; the verbs are: call, events, wait
+it 'a verb in UTF-8'; run 'añ日😀'; expect 2 '' "qmp: unknown verb 'añ日😀'; the verbs are: $verbs
 $hint"
 it 'unknown option'; run --frob=1 call x; expect 2 '' "qmp: unknown option '--frob'
 $hint"
@@ -66,13 +71,13 @@ it 'an empty command'; run call ''; expect 2 '' "qmp: '' is not the name of a co
 $call_hint"
 it 'a command that is not UTF-8'; run call "$(printf 'a\377')"; expect 2 '' "qmp: 'a\\xff' is not the name of a command
 $call_hint"
-it 'wait without an event'; run wait; expect 2 '' "qmp: 'wait' wants more: qmp wait EVENT...
+it 'wait without an event'; run wait; expect 2 '' "qmp: 'wait' wants more: qmp wait CONDITION...
 $wait_hint"
 it 'a condition for a name'; run events data.id=job1; expect 2 '' \
-    "qmp: 'data.id=job1' is not the name of an event; did you mean --where data.id=job1?
+    "qmp: 'data.id=job1' is not the name of an event; did you mean '--where data.id=job1'?
 $events_hint"
-it 'an empty name'; run wait STOP ''; expect 2 '' "qmp: '' is not the name of an event
-$wait_hint"
+it 'an empty name'; run events STOP ''; expect 2 '' "qmp: '' is not the name of an event
+$events_hint"
 for verb in call events wait; do
     it "no address: $verb"; run "$verb" STOP; expect 2 '' \
         "qmp: no address: say where QEMU's monitor is with -s ADDRESS, or set QMP_SOCKET

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TOOL_INPUT_H
+#define TOOL_INPUT_H
+
+#include "outcome.h"
+
+/* Everything that a file holds, NUL-terminated, the caller's to free(). The file "-" is standard input, which is read
+ * once, however often and by however many threads it is asked for. */
+enum outcome input_read(const char *path, char **ret, size_t *ret_size);
+
+/* What to call that file in a complaint. */
+const char *input_name(const char *path);
+
+#endif
