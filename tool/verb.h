@@ -20,7 +20,8 @@ struct verb {
     enum outcome (*run)(const struct options *o, const char *const *words, size_t n_words);
 };
 
-extern const struct verb verb_call, verb_run, verb_events, verb_wait, verb_hook, verb_ls, verb_doctor;
+extern const struct verb verb_call, verb_run, verb_events, verb_wait, verb_hook, verb_job, verb_migrate, verb_ping,
+    verb_ls, verb_doctor;
 
 /* All verbs, up to NULL, in the order of the help. */
 extern const struct verb *const verbs[];

@@ -11,8 +11,8 @@
 #include "guess.h"
 #include "verb.h"
 
-const struct verb *const verbs[] = {
-    &verb_call, &verb_run, &verb_events, &verb_wait, &verb_hook, &verb_ls, &verb_doctor, NULL};
+const struct verb *const verbs[] = {&verb_call, &verb_run, &verb_events, &verb_wait, &verb_hook, &verb_job,
+    &verb_migrate, &verb_ping, &verb_ls, &verb_doctor, NULL};
 
 /* Enough for the names of all verbs, in a complaint. */
 #define NAMES_MAX 512
