@@ -21,7 +21,7 @@ struct verb {
 };
 
 extern const struct verb verb_call, verb_run, verb_events, verb_wait, verb_hook, verb_job, verb_migrate, verb_ping,
-    verb_ls, verb_doctor, verb_ga;
+    verb_ls, verb_doctor, verb_ga, verb_capture, verb_replay;
 
 /* All verbs, up to NULL, in the order of the help. */
 extern const struct verb *const verbs[];
