@@ -20,8 +20,9 @@ struct verb {
     enum outcome (*run)(const struct options *o, const char *const *words, size_t n_words);
 };
 
-extern const struct verb verb_call, verb_run, verb_events, verb_wait, verb_hook, verb_job, verb_migrate, verb_help,
-    verb_schema, verb_ping, verb_ls, verb_doctor, verb_ga, verb_capture, verb_replay, verb_version, verb_complete;
+extern const struct verb verb_call, verb_run, verb_events, verb_wait, verb_hook, verb_job, verb_migrate, verb_shell,
+    verb_help, verb_schema, verb_ping, verb_ls, verb_doctor, verb_ga, verb_capture, verb_replay, verb_version,
+    verb_complete;
 
 /* All verbs, up to NULL, in the order of the help. */
 extern const struct verb *const verbs[];

@@ -12,8 +12,8 @@
 #include "verb.h"
 
 const struct verb *const verbs[] = {&verb_call, &verb_run, &verb_events, &verb_wait, &verb_hook, &verb_job,
-    &verb_migrate, &verb_help, &verb_schema, &verb_ping, &verb_ls, &verb_doctor, &verb_ga, &verb_capture, &verb_replay,
-    &verb_version, &verb_complete, NULL};
+    &verb_migrate, &verb_shell, &verb_help, &verb_schema, &verb_ping, &verb_ls, &verb_doctor, &verb_ga, &verb_capture,
+    &verb_replay, &verb_version, &verb_complete, NULL};
 
 /* Enough for the names of all verbs, in a complaint. */
 #define NAMES_MAX 512
