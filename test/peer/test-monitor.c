@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Longer than any call that must not block takes under valgrind, shorter than a flood. */
-#define NO_TIME (10 * QMP_SECOND)
 #define MOMENT (200 * QMP_MILLISECOND)
 
 struct trio {
@@ -170,27 +168,31 @@ static void test_any_order(void)
 
 /* ---- floods ---- */
 
+/* The flood ends when the test says so: a call that reads for as long as there is something never returns. How much it
+ * reads is bounded, and that is asserted, rather than how long it takes: a loaded machine may take its time. */
 static void test_flood(void)
 {
+    enum { SIZE = sizeof(PEER_EVENT_TEXT("NOISE")) - 1, READ_MAX = 16 << 20 };
     struct trio t = trio_open();
     qmp_message *const *events = NULL;
-    uint64_t begun;
+    uint64_t begun, n_calls = 1;
     int r;
 
     peer_start(t.duo.peer, PEER_STORM(PEER_EVENT_TEXT("NOISE")));
-    begun = check_now();
     r = qmp_monitor_pull_event(t.monitor, "NEVER", 0);
     assert_true(r == -EAGAIN || r == -ENOBUFS);
-    r = qmp_monitor_get_events(t.monitor, &events);
-    assert_true(r >= 0 || r == -ENOBUFS);
+    do {
+        r = qmp_monitor_get_events(t.monitor, &events);
+        assert_true(r >= 0 || r == -ENOBUFS);
+        n_calls++;
+    } while (r <= 0);
+    assert_in_range(qmp_message_sequence(events[r - 1]), 1, n_calls * (READ_MAX / SIZE));
     assert_ok(qmp_monitor_clear_events(t.monitor));
-    assert_true(check_now() - begun < NO_TIME);
     begun = check_now();
     do
         r = qmp_monitor_pull_event(t.monitor, "NEVER", MOMENT);
     while (r == -ENOBUFS && check_now() - begun < MOMENT);
-    assert_true(r == -ETIMEDOUT || r == -ENOBUFS);
-    assert_true(check_now() - begun < NO_TIME);
+    assert_true(r == -ENOBUFS || (r == -ETIMEDOUT && check_now() - begun >= MOMENT));
     peer_go(t.duo.peer);
     assert_ok(qmp_monitor_clear_events(t.monitor)); /* room for what the peer is still at */
     peer_join(t.duo.peer);
