@@ -15,8 +15,8 @@ struct guard {
     } state;
 };
 
-/* Starts one, before there is a client. When this process ends while the guard is armed, the guard kills the group and
- * calls `undo`. Returns 0 or a negative errno. */
+/* Starts one, before there is a client, and waits until nothing that is sent to our process group reaches it. When this
+ * process ends while the guard is armed, the guard kills the group and calls `undo`. Returns 0 or a negative errno. */
 int guard_start(struct guard *g, void (*undo)(const void *userdata), const void *userdata);
 
 /* Tells it what has changed in `state`. Returns false when it is not there to hear it. */
