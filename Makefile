@@ -9,11 +9,12 @@ export V
 release = $(BUILD)-release
 release_options = --buildtype=release --prefix='$(PREFIX)' -Dtests=false
 
-.PHONY: help demo check install bench clean
+.PHONY: help demo check coverage install bench clean
 
 help:
 	@echo 'make demo      watch the library work on a real QEMU (half a minute from a fresh clone)'
 	@echo 'make check     build everything and run all tests'
+	@echo 'make coverage  which lines of the library the tests do not run'
 	@echo 'make install   into PREFIX=$(PREFIX), staged under DESTDIR if that is set'
 	@echo 'make bench     measure, in ratios to bare system calls'
 	@echo 'make clean     remove the build folders $(BUILD), $(BUILD)-*'
@@ -29,6 +30,10 @@ check:
 	@scripts/setup check
 	@scripts/build $(BUILD)
 	@scripts/test $(BUILD)
+
+coverage:
+	@scripts/setup check
+	@scripts/coverage $(BUILD)-coverage
 
 install:
 	@scripts/build $(release) $(release_options)
