@@ -9,7 +9,7 @@ export V
 release = $(BUILD)-release
 release_options = --buildtype=release --prefix='$(PREFIX)' -Dtests=false
 
-.PHONY: help demo check coverage install bench clean
+.PHONY: help demo check coverage install fuzz bench clean
 
 help:
 	@echo 'make demo      watch the library work on a real QEMU (half a minute from a fresh clone)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make coverage  which lines of the library the tests do not run'
 	@echo 'make install   into PREFIX=$(PREFIX), staged under DESTDIR if that is set'
 	@echo 'make bench     measure, in ratios to bare system calls'
+	@echo 'make fuzz      look for inputs that break something, FUZZ_SECONDS=60 for each of the harnesses'
 	@echo 'make clean     remove the build folders $(BUILD), $(BUILD)-*'
 	@echo
 	@echo 'V=1 shows every command. demo and check first install what is missing (Debian, Ubuntu).'
@@ -44,6 +45,10 @@ bench:
 	@scripts/setup check
 	@scripts/build $(BUILD)-bench --buildtype=release -Dtests=false -Dbench=true
 	@$(BUILD)-bench/bench/qmp-bench
+
+fuzz:
+	@scripts/setup check
+	@scripts/fuzz $(BUILD)-fuzz
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-*
