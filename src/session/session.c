@@ -60,6 +60,7 @@ void session_init(struct session *s, const struct session_options *o)
         .want_oob = o->want_oob,
         .await_greeting = o->await_greeting,
         .negotiates = !o->agent && o->await_greeting && o->negotiate,
+        .input = "", /* none yet, and still where one can go on from */
     };
     start_ids(s);
     if (s->agent)

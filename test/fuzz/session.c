@@ -146,6 +146,7 @@ static void take_items(struct play *p)
     REQUIRE(!p->event);
     REQUIRE(p->session.strays == p->strays && p->session.events == p->events);
     REQUIRE(r == 0 || (p->session.state == SESSION_FAILED && p->session.failure.error == r));
+    REQUIRE(p->session.input);
     REQUIRE(r < 0 || p->session.input_size + p->session.beyond_size == 0);
     p->ended = r < 0;
 }
