@@ -82,6 +82,7 @@ static bool check_depth(const char *text, size_t size, unsigned depth_max)
             fail_msg("%.*s: %s at byte %zu, but the fast path says yes", (int)size, text, json_flaw_string(proper.flaw),
                 proper.at);
         assert_same(&fast, &proper);
+        assert_true(fast.plain && !memchr(copy + fast.value, '\\', fast.value_size));
         n_yes++;
     }
     assert_int_equal(yes[0], yes[1]);
@@ -397,6 +398,35 @@ static void test_depth(void **state)
     }
 }
 
+/* What begins as QEMU's events do, or nearly so, with everything that may stand in the two numbers' places. */
+static void test_event_starts(void **state)
+{
+    static const char *const numbers[] = {"0", "-1", "1784073600", "123456", "007", "", "-", "1.5", "true", "null",
+        "\"1\"", "{}", "1}", "12345678901234567890123"};
+    static const char *const names[] = {"\"STOP\"}", "\"STOP\", \"data\": {\"a\": [1]}}", "\"\"}", "\"\\u0041\"}",
+        "\"\x7f\"}", "\"\xc3\xa9\"}", "1}", "{}}", "\"STOP\", \"event\": \"STOP\"}", "\"STOP\"", "\"STOP\"]", "\"\n\"}",
+        "\"STOP"};
+    char buffer[512];
+
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(numbers) * ELEMENTS(numbers) * ELEMENTS(names); i++) {
+        const char *name = names[i % ELEMENTS(names)];
+        size_t pair = i / ELEMENTS(names), size;
+
+        sprintf(buffer, "{\"timestamp\": {\"seconds\": %s, \"microseconds\": %s}, \"event\": %s",
+            numbers[pair / ELEMENTS(numbers)], numbers[pair % ELEMENTS(numbers)], name);
+        size = strlen(buffer);
+        check_padded(buffer, size);
+        if (pair % 15 != 3) /* cutting all of them would take too long */
+            continue;
+        check_truncated(buffer, size);
+        for (unsigned depth = 0; depth < 5; depth++) {
+            strcpy(buffer + size, PADDING);
+            check_depth(buffer, strlen(buffer), depth);
+        }
+    }
+}
+
 /* ---- at random ---- */
 
 static uint64_t random_state = 1;
@@ -525,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_space_before),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_event_starts),
         cmocka_unit_test(test_soup),
         cmocka_unit_test(test_written),
         cmocka_unit_test(test_said_yes),

@@ -480,6 +480,7 @@ int json_validate_first(const char *text, size_t size, unsigned depth_max, unsig
     /* What QEMU writes, nearly always. */
     if (flags == 0 && json_validate_fast(text, size, depth_max, scan))
         return 0;
+    scan->plain = false;
     scan->n_members = 0;
     scan->value = scan->value_size = 0;
     start = skip_space(text, v.end);

@@ -2,6 +2,7 @@
 #ifndef SRC_JSON_VALIDATE_H
 #define SRC_JSON_VALIDATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The deepest nesting there is: one bit of validator state each. QEMU's own parser has the same limit. */
@@ -37,6 +38,7 @@ enum json_flaw {
 /* What a validation found. */
 struct json_scan {
     enum json_flaw flaw;
+    bool plain;               /* it is known that no string holds an escape */
     size_t at;                /* the offset of the flaw */
     size_t value, value_size; /* the document without the white space around it */
     size_t n_members;         /* of the top-level object, duplicates included; may exceed JSON_MEMBERS_MAX … */

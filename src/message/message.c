@@ -54,6 +54,7 @@ static const char *const names[NAMES] = {
 struct draft {
     const char *text;
     size_t size;
+    bool plain; /* no string holds an escape */
     enum qmp_kind kind;
     struct slice known[NAMES]; /* size 0: absent */
     qmp_value strings[2];
@@ -172,7 +173,7 @@ static int classify(struct draft *d)
         v = d->strings[0] = known(d, NAME_EVENT);
         if (qmp_value_type(v) != QMP_STRING)
             return flawed(d, "an event whose name is no string", v.text);
-        if (v.size == 2 || holds_nul(v))
+        if (v.size == 2 || (!d->plain && holds_nul(v)))
             return flawed(d, "an event whose name is empty or holds U+0000", v.text);
     } else if (d->kind == QMP_ERROR) {
         v = known(d, NAME_ERROR);
@@ -187,6 +188,19 @@ static int classify(struct draft *d)
 static qmp_value value_of(const qmp_message *m, struct slice s)
 {
     return s.size > 0 ? (qmp_value){m->text + s.at, s.size} : (qmp_value){NULL, 0};
+}
+
+/* A string without its quotes and escapes, and a NUL. Returns where that ends. */
+static char *decode(const struct draft *d, qmp_value string, char *out)
+{
+    size_t size = string.size - 2;
+
+    if (d->plain)
+        memcpy(out, string.text + 1, size);
+    else
+        size = json_decode(string, out);
+    out[size] = '\0';
+    return out + size + 1;
 }
 
 static int build(qmp_message **ret, const struct draft *d)
@@ -214,8 +228,7 @@ static int build(qmp_message **ret, const struct draft *d)
     for (unsigned i = 0; i < ELEMENTS(d->strings) && d->strings[i].text; i++) {
         if (i == 1)
             m->second = (uint32_t)(end - m->text);
-        end += json_decode(d->strings[i], end);
-        *end++ = '\0';
+        end = decode(d, d->strings[i], end);
     }
     *ret = m;
     return 0;
@@ -228,6 +241,7 @@ static int from_scan(qmp_message **ret, const char *text, struct json_scan *scan
 
     d.text = text + scan->value;
     d.size = scan->value_size;
+    d.plain = scan->plain;
     memset(d.known, 0, sizeof(d.known));
     d.strings[0].text = d.strings[1].text = NULL;
     d.strings[0].size = d.strings[1].size = 0;
