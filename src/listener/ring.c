@@ -12,12 +12,7 @@
 
 #define RING_MIN ((size_t)16)
 
-static size_t slot_of(const struct ring *r, size_t i)
-{
-    return (r->head + i) & (r->n_slots - 1);
-}
-
-static int grow(struct ring *r)
+int ring_grow(struct ring *r)
 {
     size_t n_slots = r->n_slots == 0 ? RING_MIN : r->n_slots * 2;
     qmp_message **slots;
@@ -28,39 +23,12 @@ static int grow(struct ring *r)
     if (!slots)
         return -ENOMEM;
     for (size_t i = 0; i < r->n; i++)
-        slots[i] = r->slots[slot_of(r, i)];
+        slots[i] = r->slots[ring_slot(r, i)];
     free(r->slots);
     r->slots = slots;
     r->n_slots = n_slots;
     r->head = 0;
     return 0;
-}
-
-int ring_push(struct ring *r, qmp_message *m)
-{
-    if (r->n == r->n_slots && grow(r) < 0)
-        return -ENOMEM;
-    r->slots[slot_of(r, r->n++)] = m;
-    return 0;
-}
-
-qmp_message *ring_pop(struct ring *r)
-{
-    qmp_message *m = r->slots[r->head];
-
-    r->head = slot_of(r, 1);
-    r->n--;
-    return m;
-}
-
-qmp_message *ring_peek(const struct ring *r, size_t i)
-{
-    return r->slots[slot_of(r, i)];
-}
-
-void ring_replace(struct ring *r, size_t i, qmp_message *m)
-{
-    r->slots[slot_of(r, i)] = m;
 }
 
 void ring_done(struct ring *r)

@@ -23,14 +23,49 @@ static inline bool ring_is_mark(const qmp_message *m)
     return (uintptr_t)m <= (uintptr_t)RING_MARK_GAP;
 }
 
+static inline size_t ring_slot(const struct ring *r, size_t i)
+{
+    return (r->head + i) & (r->n_slots - 1);
+}
+
+/* Makes room for one more. Returns 0, -ENOMEM. */
+int ring_grow(struct ring *r);
+
 /* Takes over the reference on success. Returns 0, -ENOMEM. */
-int ring_push(struct ring *r, qmp_message *m);
+static inline int ring_push(struct ring *r, qmp_message *m)
+{
+    if (r->n == r->n_slots) {
+        int e = ring_grow(r);
+
+        if (e < 0)
+            return e;
+    }
+    r->slots[ring_slot(r, r->n++)] = m;
+    return 0;
+}
+
 /* The ring must not be empty. Gives the reference over. */
-qmp_message *ring_pop(struct ring *r);
+static inline qmp_message *ring_pop(struct ring *r)
+{
+    qmp_message *m = r->slots[r->head];
+
+    r->head = ring_slot(r, 1);
+    r->n--;
+    return m;
+}
+
 /* The i-th message from the head, borrowed. */
-qmp_message *ring_peek(const struct ring *r, size_t i);
+static inline qmp_message *ring_peek(const struct ring *r, size_t i)
+{
+    return r->slots[ring_slot(r, i)];
+}
+
 /* Replaces the i-th message, references included. */
-void ring_replace(struct ring *r, size_t i, qmp_message *m);
+static inline void ring_replace(struct ring *r, size_t i, qmp_message *m)
+{
+    r->slots[ring_slot(r, i)] = m;
+}
+
 /* Drops everything and the memory. */
 void ring_done(struct ring *r);
 
