@@ -16,6 +16,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "util/process.h"
 #include "util/util.h"
 
 void client_lock(qmp_client *c)
@@ -35,7 +36,7 @@ static qmp_client *client_alloc(void)
     if (!c)
         return NULL;
     c->refs = 1;
-    c->pid = getpid();
+    c->pid = process_id();
     c->host.ops = &client_host_ops;
     c->connect_timeout = QMP_CONNECT_TIMEOUT;
     c->want_oob = true;
@@ -149,7 +150,7 @@ void client_free(qmp_client *c)
 
 int client_check_fork(const qmp_client *c)
 {
-    return c->pid == getpid() ? 0 : -ECHILD;
+    return c->pid == process_id() ? 0 : -ECHILD;
 }
 
 bool client_is_threaded(const qmp_client *c)

@@ -14,6 +14,7 @@
 
 #include "client/client.h"
 #include "transport/listening.h"
+#include "util/process.h"
 #include "util/util.h"
 #include "json/value.h"
 
@@ -48,7 +49,7 @@ int qmp_server_new(qmp_server **ret, const char *address, char **reterr_why)
     s = malloc(sizeof(*s));
     if (!s)
         return -ENOMEM;
-    s->pid = getpid();
+    s->pid = process_id();
     r = listening_open(&s->listening, &parsed, &why);
     if (r < 0)
         return refuse(reterr_why, r, address, why.why);
@@ -91,7 +92,7 @@ int qmp_server_accept(qmp_server *s, uint64_t timeout, qmp_client *c)
     char name[LISTENING_TEXT_MAX];
     int r, fd;
 
-    if (s->pid != getpid())
+    if (s->pid != process_id())
         return -ECHILD;
     r = connection_check_idle(c);
     if (r < 0)
@@ -120,7 +121,7 @@ qmp_server *qmp_server_free(qmp_server *s)
 {
     if (!s)
         return NULL;
-    if (s->pid == getpid())
+    if (s->pid == process_id())
         listening_close(&s->listening);
     else
         close(s->listening.fd);

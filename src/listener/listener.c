@@ -20,9 +20,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "message/message.h"
+#include "util/process.h"
 #include "util/util.h"
 
 /* ---- life ---- */
@@ -41,7 +41,7 @@ int qmp_listener_new(qmp_listener **ret, const char *const *names)
     if (!l)
         return -ENOMEM;
     l->refs = 1;
-    l->pid = getpid();
+    l->pid = process_id();
     list_init(&l->of_host);
     list_init(&l->entries);
     pthread_mutex_init(&l->changing, NULL);
@@ -95,7 +95,7 @@ static void update(qmp_listener *l)
 
     if (now && l->n_waiting > 0)
         pthread_cond_signal(&l->ready);
-    if (l->wake.fds[0] < 0 || now == l->fd_readable || l->pid != getpid())
+    if (l->wake.fds[0] < 0 || now == l->fd_readable || l->pid != process_id())
         return;
     l->fd_readable = now;
     if (now)

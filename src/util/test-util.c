@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -20,6 +22,7 @@
 
 #include "util/buffer.h"
 #include "util/list.h"
+#include "util/process.h"
 #include "util/table.h"
 #include "util/util.h"
 
@@ -429,6 +432,28 @@ static void test_one_is_the_last(void **state)
     }
 }
 
+/* In a child that ends at once: whether it, and a child of its own, know who they are. */
+static bool children_know(unsigned generations)
+{
+    pid_t parent = process_id(), child = fork();
+    int status = 0;
+
+    if (child == 0) {
+        bool fine = process_id() == getpid() && process_id() != parent;
+
+        _exit(fine && (generations == 1 || children_know(generations - 1)) ? 0 : 1);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0 && process_id() == parent;
+}
+
+static void test_process_id(void **state)
+{
+    (void)state;
+    assert_int_equal(process_id(), getpid());
+    assert_int_equal(process_id(), getpid());
+    assert_true(children_know(3));
+}
+
 static void test_macros(void **state)
 {
     char text[] = "x", *p = text, *taken = TAKE(p);
@@ -490,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_timespec),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_one_is_the_last),
+        cmocka_unit_test(test_process_id),
         cmocka_unit_test(test_macros),
         cmocka_unit_test(test_strerror),
         cmocka_unit_test(test_version),
