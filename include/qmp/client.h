@@ -207,9 +207,10 @@ QMP_API int qmp_client_set_tls(qmp_client *c, qmp_tls *credentials, const char *
  *
  * The state then goes from DISCONNECTING to CONNECTING, and process() returns 1. Pending commands have completed with
  * -ECONNRESET, exactly once, and are never sent again. Each registered listener gets a mark behind what it has heard:
- * qmp_listener_get() says -ESTALE there once, and goes on with the events of the next connection. Between two attempts
- * qmp_client_get_fd() is -ENOTCONN and qmp_client_get_deadline() says when the next one is due. Delays start again from
- * `delay_min` after a connection that was RUNNING for `delay_max`.
+ * qmp_listener_get() says -ESTALE there once, and goes on with the events of the next connection. It says so again
+ * behind each event that came before RUNNING: QEMU withholds the next ones until it was negotiated with. Between two
+ * attempts qmp_client_get_fd() is -ENOTCONN and qmp_client_get_deadline() says when the next one is due. Delays start
+ * again from `delay_min` after a connection that was RUNNING for `delay_max`.
  *
  * It may be changed at any time, and counts from the next end of a connection on. A client that listens (see
  * qmp_client_listen_on()) listens again. What was connected by somebody else (qmp_client_connect_fd(), `fd:`,

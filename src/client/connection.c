@@ -469,6 +469,17 @@ static void on_running(qmp_client *c)
     client_announce(c);
 }
 
+/* Whatever QEMU sends before it is negotiated with, it withholds the events behind it until then: a gap, and not the
+ * one ahead of this connection. */
+static void on_event(qmp_client *c, qmp_message *m)
+{
+    bool early = c->state != QMP_RUNNING;
+
+    dispatch_event(c, m);
+    if (early && c->reconnect)
+        dispatch_gap(c, /* was_running= */ false);
+}
+
 static void on_item(qmp_client *c, const struct session_item *item)
 {
     CLEANUP(qmp_message_unrefp) qmp_message *m = item->message;
@@ -478,7 +489,7 @@ static void on_item(qmp_client *c, const struct session_item *item)
         on_running(c);
         break;
     case ITEM_EVENT:
-        dispatch_event(c, m);
+        on_event(c, m);
         break;
     case ITEM_REPLY:
         command_on_reply(c, item->command, m);

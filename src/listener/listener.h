@@ -84,7 +84,8 @@ bool listener_is_attached(qmp_listener *l, const struct listener_host *h);
 /* A connection begins; ends. */
 void listener_open(qmp_listener *l);
 void listener_close(qmp_listener *l);
-/* A connection, or only an attempt at one, has ended, and the next one is made without closing. */
+/* Something was missed without closing: a connection, or only an attempt at one, has ended and the next one is made;
+ * or an event came before the negotiation, when others are withheld. */
 void listener_gap(qmp_listener *l, bool was_running);
 
 /* Puts an event that the rule has accepted into queue and history. Returns whether a handler waits for it. */

@@ -123,6 +123,60 @@ static void test_comes_back_threaded(void)
     come_back(true);
 }
 
+/* ---- events before the negotiation ---- */
+
+/* QEMU withholds what follows them, so a client that connects again says so; where a connection is the program's own,
+ * it knows itself. */
+static void early(bool policy)
+{
+    const struct qmp_reconnect soon = SOON;
+    const char *path = check_path("socket");
+    struct peer *p = peer_new_listening(path);
+    qmp_client *c = client_with(policy ? &soon : NULL, false);
+    qmp_listener *deaf = NULL, *l = qmp_client_events(c);
+    qmp_scope *scope = NULL;
+    qmp_message *event = NULL;
+
+    peer_start(p, PEER_ACCEPT, PEER_NEGOTIATE, PEER_EVENT("LAST"), PEER_WAIT, PEER_CLOSE, PEER_ACCEPT,
+        PEER_EVENT("LEFT"), PEER_SEND(PEER_GREETING_TEXT), PEER_EVENT("LATE"), PEER_EXPECT("qmp_capabilities"),
+        PEER_EVENT("SOONER"), PEER_RETURN, PEER_EVENT("NEXT"), PEER_END);
+    assert_ok(qmp_client_listener(c, (const char *const[]){"NEVER", NULL}, &deaf, &scope));
+    assert_ok(qmp_client_connect(c, path));
+    assert_event(l, "LAST");
+    if (!policy)
+        assert_ok(qmp_client_disconnect(c));
+    peer_go(p);
+    assert_error(qmp_listener_get(l, CHECK_WAIT, &event), policy ? -ESTALE : -ENOTCONN);
+    if (!policy)
+        assert_ok(qmp_client_connect(c, path));
+    for (size_t i = 0; i < 3; i++) {
+        assert_event(l, ((const char *const[]){"LEFT", "LATE", "SOONER"})[i]);
+        if (policy)
+            assert_error(qmp_listener_get(l, 0, &event), -ESTALE);
+    }
+    assert_event(l, "NEXT");
+    assert_no_event(l);
+    /* Whoever did not hear them has one gap, ahead of this connection. */
+    if (policy)
+        assert_error(qmp_listener_get(deaf, 0, &event), -ESTALE);
+    assert_no_event(deaf);
+    qmp_scope_end(scope);
+    qmp_listener_unref(deaf);
+    qmp_client_unref(c);
+    peer_join(p);
+    peer_free(p);
+}
+
+static void test_early_events(void)
+{
+    early(true);
+}
+
+static void test_early_events_without_a_policy(void)
+{
+    early(false);
+}
+
 /* Whoever waits is told of the gap at once, and may wait on. */
 static void wait_across(bool threaded)
 {
@@ -767,6 +821,8 @@ int main(int argc, char **argv)
     static const struct check_test tests[] = {
         CHECK_TEST(test_comes_back),
         CHECK_TEST(test_comes_back_threaded),
+        CHECK_TEST(test_early_events),
+        CHECK_TEST(test_early_events_without_a_policy),
         CHECK_TEST(test_waiting_across_a_gap),
         CHECK_TEST(test_waiting_across_a_gap_threaded),
         CHECK_TEST(test_gives_up),

@@ -307,11 +307,14 @@ static int listen_on_loopback(char address[64])
     return fd;
 }
 
-/* Between two gaps, the machine stops and resumes in turn; at a gap anything may have been missed. Returns the gaps. */
+/* Between two gaps, the machine stops and resumes in turn; at a gap anything may have been missed. Returns on how many
+ * connections events were heard: with a gap between any two, and more of them only before the negotiation, for which
+ * QEMU withholds events that follow others which it has sent already. */
 static unsigned check_turns(qmp_listener *l)
 {
     char last[64] = "", label[64];
-    unsigned gaps = 0;
+    unsigned connections = 0;
+    uint64_t sequence = 0;
     qmp_message *event;
     int r;
 
@@ -319,14 +322,18 @@ static unsigned check_turns(qmp_listener *l)
         label[0] = '\0';
         if (r == 0) {
             event_label(event, label, sizeof(label));
-            qmp_message_unref(event);
             assert_string_not_equal(label, last);
+            bool next = qmp_message_sequence(event) == 1;
+            assert_int_equal(qmp_message_sequence(event), next ? 1 : sequence + 1);
+            assert_false(next && last[0]);
+            connections += next;
+            sequence = qmp_message_sequence(event);
+            qmp_message_unref(event);
         }
-        gaps += r == -ESTALE;
         memcpy(last, label, sizeof(last));
     }
     assert_int_equal(r, -EAGAIN);
-    return gaps;
+    return connections;
 }
 
 static void take_turns(qmp_client *c)
@@ -358,8 +365,10 @@ static void network_that_breaks(struct fixture *f)
         await_again(&p);
         assert_int_equal(qmp_client_same_server(p.client), QMP_SERVER_UNKNOWN);
     }
+    take_turns(other);
+    synchronize(other);
     synchronize(p.client);
-    assert_int_equal(check_turns(qmp_client_events(p.client)), CUTS);
+    assert_int_equal(check_turns(qmp_client_events(p.client)), CUTS + 1);
     /* An attempt more was seen after a cut, once; each cut may cost one, and none more. */
     assert_true(relay_count(relay) >= CUTS + 1 && relay_count(relay) <= 2 * CUTS + 1);
     persistent_done(&p);
