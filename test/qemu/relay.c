@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A relay: a network between a client and a server that a test can break.
+/* A relay: a network between a client and a server that a test can break, and that breaks things by itself when it is
+ * told to.
  *
  * One thread takes a connection, makes the other half, and moves bytes both ways until one side ends or the test cuts.
  * It blocks for nothing but poll(2); the test wakes it through a pipe. What is under way when it is cut is lost, as in
  * a network that breaks.
+ *
+ * Invariant: a connection's record is exactly what was handed to the receiver's socket. What it does at random depends
+ * on the seed and on how the bytes come, and on nothing else.
  *
  * It refuses to know what the bytes are. */
 
@@ -16,20 +20,40 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
 
+/* How much goes through at once, and how much more a corrupted byte can make it. */
+#define CHUNK_MAX 4096
+/* A moment: the delays that are made, and the time for which more is waited for. */
+#define MOMENT_MS 2
+/* One chunk in so many is cut, corrupted, or reordered. */
+#define RARELY 24
+
 struct relay {
     pthread_t thread;
+    pthread_mutex_t lock; /* of the records */
     int listener;
     int wake[2];
     struct sockaddr_un server;
     unsigned count;
     int ends[2]; /* the client's, the server's; -1: no connection */
+    unsigned how;
+    uint64_t random;
+    struct relay_record *records;
+    size_t n_records;
 };
 
-enum { CUT = 'c', STOP = 's' };
+enum what { CUT = 'c', DISTURB = 'd', STOP = 's' };
+
+/* What the test says to the thread: less than PIPE_BUF, so in one piece. */
+struct order {
+    enum what what;
+    unsigned how;
+    uint64_t seed;
+};
 
 static int connect_to(const struct sockaddr_un *server)
 {
@@ -51,6 +75,14 @@ static void hang_up(struct relay *r)
     }
 }
 
+static void *grow(void *p, size_t size)
+{
+    p = realloc(p, size);
+    if (!p)
+        abort(); /* no assertion: this is not the test's thread */
+    return p;
+}
+
 static void take(struct relay *r)
 {
     r->ends[0] = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
@@ -59,33 +91,155 @@ static void take(struct relay *r)
     r->ends[1] = connect_to(&r->server);
     if (r->ends[1] < 0)
         hang_up(r);
+    pthread_mutex_lock(&r->lock);
+    r->records = grow(r->records, (r->n_records + 1) * sizeof(*r->records));
+    r->records[r->n_records++] = (struct relay_record){.size = {0, 0}};
+    pthread_mutex_unlock(&r->lock);
     __atomic_add_fetch(&r->count, 1, __ATOMIC_ACQ_REL);
+}
+
+/* ---- chance ---- */
+
+/* xorshift64* */
+static uint64_t random_below(struct relay *r, uint64_t limit)
+{
+    r->random ^= r->random >> 12;
+    r->random ^= r->random << 25;
+    r->random ^= r->random >> 27;
+    return (r->random * UINT64_C(0x2545f4914f6cdd1d) >> 33) % limit;
+}
+
+static bool chance(struct relay *r, unsigned how, unsigned one_in)
+{
+    return (r->how & how) && random_below(r, one_in) == 0;
+}
+
+/* In a chunk with room for one byte more. Returns its size. */
+static size_t corrupt(struct relay *r, char *data, size_t n)
+{
+    size_t at = random_below(r, n), rest = n - at;
+
+    switch (random_below(r, 3)) {
+    case 0:
+        data[at] = (char)(data[at] ^ (char)(1 << random_below(r, 8)));
+        return n;
+    case 1:
+        memmove(data + at, data + at + 1, rest - 1);
+        return n - 1;
+    default:
+        memmove(data + at + 1, data + at, rest);
+        data[at] = (char)random_below(r, 256);
+        return n + 1;
+    }
+}
+
+/* What is behind a place comes first. */
+static void reorder(struct relay *r, char *data, size_t n)
+{
+    char copy[CHUNK_MAX + 1];
+    size_t at = random_below(r, n);
+
+    memcpy(copy, data, n);
+    memcpy(data, copy + at, n - at);
+    memcpy(data + n - at, copy, at);
+}
+
+static void wait_a_moment(struct relay *r)
+{
+    struct timespec t = {.tv_nsec = (long)random_below(r, MOMENT_MS * 1000 * 1000)};
+
+    nanosleep(&t, NULL);
+}
+
+/* ---- moving ---- */
+
+static ssize_t receive(struct relay *r, size_t from, char data[CHUNK_MAX + 1])
+{
+    ssize_t n = recv(r->ends[from], data, CHUNK_MAX, 0), more = 0;
+    struct pollfd p = {.fd = r->ends[from], .events = POLLIN};
+
+    while (n > 0 && n < CHUNK_MAX && chance(r, RELAY_MERGE, 2) && poll(&p, 1, MOMENT_MS) > 0) {
+        more = recv(r->ends[from], data + n, (size_t)(CHUNK_MAX - n), 0);
+        if (more <= 0)
+            break; /* it shows the next time, too */
+        n += more;
+    }
+    return n;
+}
+
+static bool pass(struct relay *r, size_t to, const char *data, size_t n)
+{
+    struct relay_record *record;
+
+    if (chance(r, RELAY_DELAY, 4))
+        wait_a_moment(r);
+    if (send(r->ends[to], data, n, MSG_NOSIGNAL) != (ssize_t)n)
+        return false;
+    pthread_mutex_lock(&r->lock);
+    record = &r->records[r->n_records - 1];
+    record->text[to] = grow(record->text[to], record->size[to] + n);
+    memcpy(record->text[to] + record->size[to], data, n);
+    record->size[to] += n;
+    pthread_mutex_unlock(&r->lock);
+    return true;
 }
 
 /* What one end has sent goes to the other. */
 static void move(struct relay *r, size_t from)
 {
-    char data[4096];
-    ssize_t n = recv(r->ends[from], data, sizeof(data), 0);
+    char data[CHUNK_MAX + 1];
+    ssize_t received = receive(r, from, data);
+    size_t n = received > 0 ? (size_t)received : 0, done = 0;
+    bool whole = true, well = received > 0;
 
-    if (n <= 0 || send(r->ends[!from], data, (size_t)n, MSG_NOSIGNAL) != n)
+    if (n > 0 && chance(r, RELAY_CORRUPT, RARELY))
+        n = corrupt(r, data, n);
+    if (n > 0 && chance(r, RELAY_REORDER, RARELY))
+        reorder(r, data, n);
+    if (n > 0 && chance(r, RELAY_CUT, RARELY)) {
+        n = random_below(r, n);
+        whole = false;
+    }
+    while (well && done < n) {
+        size_t piece = (r->how & RELAY_SPLIT) ? 1 + random_below(r, n - done) : n - done;
+
+        well = pass(r, !from, data + done, piece);
+        done += piece;
+    }
+    if (!well || !whole)
         hang_up(r);
+}
+
+/* Returns whether that was all. */
+static bool obey(struct relay *r)
+{
+    struct order order;
+
+    if (read(r->wake[0], &order, sizeof(order)) != sizeof(order))
+        return false;
+    if (order.what == DISTURB) {
+        r->how = order.how;
+        r->random = order.seed * 2 + 1; /* never 0 */
+    } else {
+        hang_up(r);
+    }
+    return order.what == STOP;
 }
 
 static void *work(void *argument)
 {
     struct relay *r = argument;
-    char order = 0;
+    bool stopped = false;
 
-    while (order != STOP) {
+    while (!stopped) {
         bool connected = r->ends[0] >= 0;
         struct pollfd p[] = {{.fd = r->wake[0], .events = POLLIN},
             {.fd = connected ? r->ends[0] : r->listener, .events = POLLIN}, {.fd = r->ends[1], .events = POLLIN}};
 
         if (poll(p, 3, -1) < 0)
             continue;
-        if (p[0].revents && read(r->wake[0], &order, 1) == 1)
-            hang_up(r);
+        if (p[0].revents)
+            stopped = obey(r);
         else if (p[1].revents && !connected)
             take(r);
         else if (p[1].revents)
@@ -96,9 +250,17 @@ static void *work(void *argument)
     return NULL;
 }
 
-static void tell(struct relay *r, char order)
+/* ---- for tests ---- */
+
+static void tell(struct relay *r, enum what what, unsigned how, uint64_t seed)
 {
-    assert_int_equal(write(r->wake[1], &order, 1), 1);
+    struct order order;
+
+    memset(&order, 0, sizeof(order)); /* what is between the members, too */
+    order.what = what;
+    order.how = how;
+    order.seed = seed;
+    assert_int_equal(write(r->wake[1], &order, sizeof(order)), sizeof(order));
 }
 
 struct relay *relay_start(int listener, const char *path)
@@ -106,6 +268,7 @@ struct relay *relay_start(int listener, const char *path)
     struct relay *r = calloc(1, sizeof(*r));
 
     assert_non_null(r);
+    pthread_mutex_init(&r->lock, NULL);
     r->listener = listener;
     r->ends[0] = r->ends[1] = -1;
     r->server.sun_family = AF_UNIX;
@@ -116,9 +279,22 @@ struct relay *relay_start(int listener, const char *path)
     return r;
 }
 
+void relay_disturb(struct relay *r, unsigned how, uint64_t seed)
+{
+    tell(r, DISTURB, how, seed);
+}
+
 void relay_cut(struct relay *r)
 {
-    tell(r, CUT);
+    tell(r, CUT, 0, 0);
+}
+
+const struct relay_record *relay_records(struct relay *r, size_t *ret_n)
+{
+    pthread_mutex_lock(&r->lock);
+    *ret_n = r->n_records;
+    pthread_mutex_unlock(&r->lock);
+    return r->records;
 }
 
 unsigned relay_count(struct relay *r)
@@ -128,10 +304,16 @@ unsigned relay_count(struct relay *r)
 
 void relay_stop(struct relay *r)
 {
-    tell(r, STOP);
+    tell(r, STOP, 0, 0);
     pthread_join(r->thread, NULL);
     close(r->listener);
     close(r->wake[0]);
     close(r->wake[1]);
+    for (size_t i = 0; i < r->n_records; i++) {
+        free(r->records[i].text[0]);
+        free(r->records[i].text[1]);
+    }
+    free(r->records);
+    pthread_mutex_destroy(&r->lock);
     free(r);
 }
