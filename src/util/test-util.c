@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The small things under everything: buffer, list and table against plain models, times at their ends, references, and
- * the words for errors. */
+/* The small things under everything: buffer, list and table against plain models, times at their ends, references,
+ * sleep that others change, and the words for errors. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,6 +27,7 @@
 #include "util/process.h"
 #include "util/table.h"
 #include "util/util.h"
+#include "util/vigil.h"
 
 static uint64_t random_state = 88172645463325252u;
 
@@ -468,6 +471,117 @@ static void test_macros(void **state)
     assert_int_equal(ELEMENTS(text), 2);
 }
 
+/* ---- sleeping ---- */
+
+#define SHORT UINT64_C(20000)
+
+/* With epoll, where there is one, or with poll(2). */
+static void open_vigil(struct vigil *v, bool polls)
+{
+    vigil_init(v);
+    assert_int_equal(vigil_open(v), 0);
+    if (polls && v->epoll_fd >= 0)
+        close(v->epoll_fd);
+    if (polls) {
+        v->epoll_fd = -1;
+        v->polls = true;
+    }
+}
+
+/* Sleeps, and is not woken before the time. */
+static void assert_sleeps(struct vigil *v)
+{
+    uint64_t deadline = time_now() + SHORT;
+
+    vigil_sleep(v, deadline);
+    assert_true(time_now() >= deadline);
+}
+
+static void test_vigil(void **state)
+{
+    for (unsigned polls = 0; polls < 2; polls++) {
+        struct vigil v;
+        int fds[2];
+
+        (void)state;
+        open_vigil(&v, polls);
+        assert_int_equal(pipe(fds), 0);
+        assert_sleeps(&v);
+        vigil_wake(&v);
+        vigil_wake(&v);
+        vigil_sleep(&v, UINT64_MAX);
+        assert_sleeps(&v);
+        vigil_watch(&v, fds[1], POLLOUT);
+        vigil_sleep(&v, UINT64_MAX);
+        vigil_watch(&v, fds[0], POLLIN);
+        if (polls)
+            vigil_sleep(&v, UINT64_MAX); /* was woken for the change */
+        assert_sleeps(&v);
+        assert_int_equal(write(fds[1], "x", 1), 1);
+        vigil_sleep(&v, UINT64_MAX);
+        vigil_sleep(&v, UINT64_MAX);
+        vigil_watch(&v, fds[0], 0);
+        assert_sleeps(&v);
+        close(fds[1]);
+        vigil_sleep(&v, time_now() + SHORT); /* may tell the end, once */
+        assert_sleeps(&v);
+        vigil_watch(&v, fds[0], POLLIN);
+        vigil_sleep(&v, UINT64_MAX);
+        vigil_watch(&v, -1, 0);
+        close(fds[0]);
+        assert_sleeps(&v);
+        vigil_close(&v);
+    }
+}
+
+static void *sleep_for_ever(void *vigil)
+{
+    vigil_sleep(vigil, UINT64_MAX);
+    return NULL;
+}
+
+/* Whether the sleeper sleeps already or not: it returns for what is watched since. */
+static void test_vigil_is_changed(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        struct vigil v;
+        pthread_t sleeper;
+        int fds[2];
+
+        open_vigil(&v, i % 2);
+        assert_int_equal(pipe(fds), 0);
+        assert_int_equal(write(fds[1], "x", 1), 1);
+        if (i % 4 < 2)
+            vigil_watch(&v, fds[0], 0);
+        assert_int_equal(pthread_create(&sleeper, NULL, sleep_for_ever, &v), 0);
+        vigil_watch(&v, fds[0], POLLIN);
+        assert_int_equal(pthread_join(sleeper, NULL), 0);
+        vigil_close(&v);
+        close(fds[0]);
+        close(fds[1]);
+    }
+}
+
+/* A descriptor that epoll does not take, a plain file, is always ready, as poll(2) has it. */
+static void test_vigil_of_a_file(void **state)
+{
+    struct vigil v;
+    int fd = open("/proc/self/exe", O_RDONLY);
+
+    (void)state;
+    if (fd < 0)
+        skip();
+    open_vigil(&v, false);
+    vigil_watch(&v, fd, POLLIN);
+    vigil_sleep(&v, UINT64_MAX);
+    vigil_sleep(&v, UINT64_MAX);
+    vigil_watch(&v, -1, 0);
+    assert_sleeps(&v);
+    vigil_close(&v);
+    close(fd);
+}
+
 /* ---- errors ---- */
 
 /* Every error that a comment of a public header names. */
@@ -517,6 +631,9 @@ int main(void)
         cmocka_unit_test(test_one_is_the_last),
         cmocka_unit_test(test_process_id),
         cmocka_unit_test(test_macros),
+        cmocka_unit_test(test_vigil),
+        cmocka_unit_test(test_vigil_is_changed),
+        cmocka_unit_test(test_vigil_of_a_file),
         cmocka_unit_test(test_strerror),
         cmocka_unit_test(test_version),
     };
