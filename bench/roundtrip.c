@@ -276,7 +276,9 @@ void bench_round_trips(const struct options *o)
 void bench_threads(const struct options *o)
 {
     static const struct plan plans[] = {
-        {"blocking round trip", round_trips, 1, 100, .oob = true, .thread = true},
+        {"blocking round trip", round_trips, 1, 100, .oob = true, .thread = true, .at_most = 1.60},
+        {"blocking round trip, both on one processor", round_trips, 1, 100, .oob = true, .thread = true, .tied = true,
+            .at_most = 1.60},
         {"8 pipelined, for each command", round_pipelined, PIPELINED, 25, .oob = false, .thread = true},
     };
 

@@ -9,7 +9,8 @@
  * qmp_client_get_fd() for qmp_client_get_events() until qmp_client_get_deadline(), then call qmp_client_process().
  *
  * Thread-driven (qmp_client_start_thread()): the library runs that same loop on a thread of its own; from then on every
- * function may be called from any thread.
+ * function may be called from any thread. A thread that waits for a reply may receive in its place meanwhile, for
+ * everybody, because that saves waking one thread by the other; callbacks run on the library's thread all the same.
  *
  * After fork(), the child leaves the parent's clients and listeners alone: what would do anything for it says -ECHILD,
  * and qmp_client_unref() closes its copies of the descriptors. Thread-driven, it may not call anything else: another

@@ -42,7 +42,8 @@ static qmp_client *client_alloc(void)
     c->want_oob = true;
     c->state = QMP_IDLE;
     link_init(&c->link);
-    wake_init(&c->wake);
+    vigil_init(&c->vigil);
+    wake_init(&c->nudge);
     c->command_deadline = QMP_FOREVER;
     list_init(&c->listeners);
     index_init(&c->index);
@@ -84,7 +85,8 @@ static void free_after_fork(qmp_client *c)
         close(c->link.fd);
     if (c->link.status_fd >= 0)
         close(c->link.status_fd);
-    wake_close(&c->wake);
+    vigil_close(&c->vigil);
+    wake_close(&c->nudge);
 }
 
 qmp_client *qmp_client_unref(qmp_client *c)
@@ -140,7 +142,9 @@ void client_free(qmp_client *c)
     free(c->reconnect);
     free(c->address_text);
     free(c->calls);
-    wake_close(&c->wake);
+    vigil_close(&c->vigil);
+    wake_close(&c->nudge);
+    free(c->scratch);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
     free(c);

@@ -12,7 +12,7 @@
 #include "listener/listener.h"
 #include "session/session.h"
 #include "transport/link.h"
-#include "util/wake.h"
+#include "util/vigil.h"
 
 /* Received at a time, on the stack. */
 #define CLIENT_RECEIVE_SIZE ((size_t)32768)
@@ -91,6 +91,10 @@ struct qmp_client {
     bool again;     /* DISCONNECTING, to connect again afterwards */
     bool failed;    /* `failure` is this attempt's, not the last one's */
     struct failure failure;
+    char *scratch;            /* thread-driven, to receive into: what one thread has not handled the next one does */
+    struct session_item held; /* taken from the session by a leader, who may not run the callbacks that are due */
+    bool holds;
+    int broken;      /* negative: a leader has seen the end */
     uint64_t strays; /* of earlier sessions, and late replies to commands that were given up */
     int report;      /* what process() has still to return */
     struct reconnect *reconnect;
@@ -127,7 +131,11 @@ struct qmp_client {
     bool threaded; /* atomic */
     bool stopping;
     pthread_t thread, io_thread; /* the same, one to join it, one (atomic) to know it */
-    struct wake wake;
+    struct vigil vigil;          /* that thread's */
+    qmp_pending *leader;         /* atomic: the command whose waiter receives for everybody; NULL: nobody does */
+    bool leading;                /* and is at it, with the lock held */
+    bool ousting;                /* the library's thread waits for the leader to leave */
+    struct wake nudge;           /* for the leader */
 };
 
 /* client.c */
@@ -163,6 +171,11 @@ bool connection_end(qmp_client *c);
 uint64_t connection_deadline(const qmp_client *c);
 short connection_poll_events(const qmp_client *c);
 void connection_flush(qmp_client *c);
+/* For a leader: receives once, and handles what came, up to the first callback that is due: that, and an end, are left
+ * to the next step. */
+void connection_hear(qmp_client *c);
+/* Whether something is due on the driving thread, whatever the descriptor says. */
+bool connection_is_due(const qmp_client *c);
 
 /* explain.c: records why, in words */
 int explain_address(qmp_client *c, int error, const char *text, const char *flaw);
@@ -213,13 +226,19 @@ void watch_free(struct watch *w);
 
 /* command.c, with the lock held */
 void command_on_reply(qmp_client *c, struct session_command *command, qmp_message *reply);
+bool command_calls_back(struct session_command *command);
+/* Whether there is nothing to wait for any more. */
+bool command_is_over(qmp_pending *p);
 /* Completes what was cancelled or is too late. Returns 1 when there was something, 0. */
 int command_expire(qmp_client *c);
 void command_end_all(qmp_client *c);
 
 /* dispatch.c */
 extern const struct listener_host_ops client_host_ops;
-void dispatch_event(qmp_client *c, qmp_message *event);
+/* An event, in two parts: it is queued where nobody is to be called (returns whether somebody is), then the others are
+ * called. */
+bool dispatch_event(qmp_client *c, qmp_message *event);
+void dispatch_calls(qmp_client *c, qmp_message *event);
 /* Handlers and removals that wait. Returns 1 when there was something, 0. */
 int dispatch_wanted(qmp_client *c);
 void dispatch_open(qmp_client *c);
@@ -240,6 +259,19 @@ int drive_waiting(qmp_client *c);
 /* Makes whoever drives look again: the library's thread, or the event loop that watches. Needs no lock. */
 void drive_wake(qmp_client *c);
 void drive_stop_thread(qmp_client *c);
+/* Thread-driven, and with the lock held: makes the caller, who is about to wait for this command, the leader, unless
+ * somebody else receives. Then, with no lock held: receives until the command is over, or the deadline has come, or the
+ * library's thread has to. */
+bool drive_begin_leading(qmp_client *c, qmp_pending *p);
+void drive_lead(qmp_client *c, uint64_t deadline);
+/* Gives the lead back unused, with the lock held. */
+void drive_end_leading(qmp_client *c);
+/* Makes the leader, if there is one, look at its command again. Needs no lock. */
+void drive_nudge(qmp_client *c);
+/* On the library's thread, with the lock held, which is let go meanwhile: afterwards there is no leader. */
+void drive_oust(qmp_client *c);
+/* The connection's descriptor is about to be closed. */
+void drive_forget_fd(qmp_client *c);
 /* Around whatever may call users back, with the lock held; leave() unlocks, and frees a client that died meanwhile:
  * true. */
 void drive_enter(qmp_client *c);

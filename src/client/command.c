@@ -130,23 +130,31 @@ static uint64_t deadline_of(const qmp_client *c, uint64_t timeout)
     return c->session.agent ? time_deadline(QMP_AGENT_TIMEOUT) : QMP_FOREVER;
 }
 
-/* Gives a new command to the session. Unless it returns 0, the command is nobody's. */
-static int compose_and_submit(qmp_client *c, qmp_pending *p, const struct session_request *request, uint64_t timeout)
+/* Gives a new command to the session. Unless it returns 0, the command is nobody's. With `ret_leads`, its owner is
+ * about to wait for it, and may have become the leader: before it is sent, so that the answer wakes nobody else. */
+static int compose_and_submit(
+    qmp_client *c, qmp_pending *p, const struct session_request *request, uint64_t timeout, bool *ret_leads)
 {
+    bool leads;
     int r = -ENOTCONN;
 
     client_lock(c);
+    leads = ret_leads && drive_begin_leading(c, p);
     if (c->session_inited) {
         session_compose(&c->session, &p->command, (char *)(p->fds + request->n_fds), request);
         p->deadline = deadline_of(c, timeout);
         r = submit(c, p);
     }
+    if (leads && r < 0)
+        drive_end_leading(c);
+    else if (leads)
+        *ret_leads = true;
     pthread_mutex_unlock(&c->lock);
     return r;
 }
 
-static int send_request(
-    qmp_client *c, const struct qmp_request *request, qmp_reply_fn callback, void *userdata, qmp_pending **ret)
+static int send_request(qmp_client *c, const struct qmp_request *request, qmp_reply_fn callback, void *userdata,
+    qmp_pending **ret, bool *ret_leads)
 {
     struct session_request what = {
         .command = request->command,
@@ -178,7 +186,7 @@ static int send_request(
     r = duplicate(p, request->fds, request->n_fds);
     what.fds = p->fds;
     if (r >= 0)
-        r = compose_and_submit(c, p, &what, request->timeout);
+        r = compose_and_submit(c, p, &what, request->timeout, ret_leads);
     if (r < 0) {
         if (ret)
             pending_release(p);
@@ -198,7 +206,7 @@ int qmp_client_send_full(
 
     if (r >= 0)
         r = copy_request(&known, request);
-    return r < 0 ? r : send_request(c, &known, callback, userdata, ret);
+    return r < 0 ? r : send_request(c, &known, callback, userdata, ret, /* ret_leads= */ NULL);
 }
 
 int qmp_client_execute_async(
@@ -227,6 +235,8 @@ static bool complete(qmp_client *c, qmp_pending *p, int error, qmp_message *repl
         reply = NULL;
     }
     if (!already) {
+        if (c->leader == p && !c->leading)
+            drive_nudge(c);
         p->done = true;
         p->error = error;
         p->reply = reply ? qmp_message_ref(reply) : NULL;
@@ -258,6 +268,21 @@ void command_on_reply(qmp_client *c, struct session_command *command, qmp_messag
     if (!complete(c, p, reply && qmp_message_kind(reply) == QMP_ERROR ? -EREMOTEIO : 0, reply))
         c->strays++;
     let_go(c, p);
+}
+
+bool command_calls_back(struct session_command *command)
+{
+    return pending_of(command)->callback != NULL;
+}
+
+bool command_is_over(qmp_pending *p)
+{
+    bool over;
+
+    pthread_mutex_lock(&p->lock);
+    over = p->done || p->cancelled;
+    pthread_mutex_unlock(&p->lock);
+    return over;
 }
 
 void command_end_all(qmp_client *c)
@@ -355,6 +380,22 @@ static int result(const qmp_pending *p, qmp_message **ret_reply, qmp_message **r
     return p->error;
 }
 
+/* While the library's thread drives: makes the waiter the leader, if nobody else is. With the command's lock held,
+ * which is let go meanwhile: the client may go as soon as the command is done. */
+static bool begin_leading(qmp_pending *p, qmp_client *c)
+{
+    bool leads;
+
+    refs_take(&c->host.pins);
+    pthread_mutex_unlock(&p->lock);
+    client_lock(c);
+    leads = drive_begin_leading(c, p);
+    pthread_mutex_unlock(&c->lock);
+    __atomic_fetch_sub(&c->host.pins, 1, __ATOMIC_RELEASE);
+    pthread_mutex_lock(&p->lock);
+    return leads;
+}
+
 /* While others drive. */
 static int wait_on_condition(qmp_pending *p, uint64_t deadline)
 {
@@ -383,19 +424,34 @@ static int wait_pumping(qmp_pending *p, uint64_t deadline)
     return r == 0 ? -ETIMEDOUT : r;
 }
 
+/* `leader`: the client, if the caller leads it already. */
+static int wait_threaded(qmp_pending *p, uint64_t deadline, qmp_client *leader)
+{
+    qmp_client *c = leader ? leader : p->client;
+
+    if (leader || begin_leading(p, c)) {
+        pthread_mutex_unlock(&p->lock);
+        drive_lead(c, deadline);
+        pthread_mutex_lock(&p->lock);
+    }
+    return wait_on_condition(p, deadline);
+}
+
 /* `pumping`: as drive_waiting() says. */
-static int wait_for_reply(
-    qmp_pending *p, uint64_t timeout, bool pumping, qmp_message **ret_reply, qmp_message **reterr_reply)
+static int wait_for_reply(qmp_pending *p, uint64_t timeout, bool pumping, qmp_client *leader, qmp_message **ret_reply,
+    qmp_message **reterr_reply)
 {
     uint64_t deadline = timeout == 0 ? 0 : time_deadline(timeout);
     int r = 0;
 
     refs_take(&p->refs); /* a callback may give the caller's reference away */
     pthread_mutex_lock(&p->lock);
-    if (!p->done && !p->cancelled && timeout == 0)
+    if (leader)
+        r = wait_threaded(p, deadline, leader);
+    else if (!p->done && !p->cancelled && timeout == 0)
         r = -ETIMEDOUT;
     else if (!p->done && !p->cancelled)
-        r = pumping ? wait_pumping(p, deadline) : wait_on_condition(p, deadline);
+        r = pumping ? wait_pumping(p, deadline) : wait_threaded(p, deadline, /* leader= */ NULL);
     if (r >= 0)
         r = result(p, ret_reply, reterr_reply);
     pthread_mutex_unlock(&p->lock);
@@ -410,7 +466,7 @@ int qmp_pending_wait(qmp_pending *p, uint64_t timeout, qmp_message **ret_reply, 
     pthread_mutex_lock(&p->lock);
     waiting = p->done || p->cancelled || timeout == 0 ? 0 : drive_waiting(p->client);
     pthread_mutex_unlock(&p->lock);
-    return waiting < 0 ? waiting : wait_for_reply(p, timeout, waiting > 0, ret_reply, reterr_reply);
+    return waiting < 0 ? waiting : wait_for_reply(p, timeout, waiting > 0, /* leader= */ NULL, ret_reply, reterr_reply);
 }
 
 int qmp_client_execute(qmp_client *c, const char *command, const char *arguments, uint64_t timeout,
@@ -419,14 +475,15 @@ int qmp_client_execute(qmp_client *c, const char *command, const char *arguments
     CLEANUP(qmp_pending_unrefp) qmp_pending *p = NULL;
     struct qmp_request request = QMP_REQUEST_INIT;
     int waiting = drive_waiting(c), r;
+    bool leads = false;
 
     if (waiting < 0)
         return waiting;
     request.command = command;
     request.arguments = arguments;
     request.timeout = QMP_FOREVER; /* this call's own bounds it */
-    r = send_request(c, &request, /* callback= */ NULL, /* userdata= */ NULL, &p);
-    return r < 0 ? r : wait_for_reply(p, timeout, waiting > 0, ret_reply, reterr_reply);
+    r = send_request(c, &request, /* callback= */ NULL, /* userdata= */ NULL, &p, waiting > 0 ? NULL : &leads);
+    return r < 0 ? r : wait_for_reply(p, timeout, waiting > 0, leads ? c : NULL, ret_reply, reterr_reply);
 }
 
 /* With the command's lock held. */
@@ -438,6 +495,7 @@ static void give_up(qmp_pending *p)
     pthread_cond_broadcast(&p->completed);
     __atomic_store_n(&p->client->cancelled, true, __ATOMIC_RELEASE);
     drive_wake(p->client);
+    drive_nudge(p->client);
 }
 
 int qmp_pending_cancel(qmp_pending *p)

@@ -274,6 +274,38 @@ int connection_begin_accepted(qmp_client *c, int fd, const char *address_text)
     return begin_given(c, fd, strdup(address_text), /* accepted= */ true);
 }
 
+/* ---- what a leader left ---- */
+
+/* Another thread than the library's may not run callbacks: it leaves the item to the next step, and the input behind
+ * it. */
+static void hold(qmp_client *c, const struct session_item *item)
+{
+    c->held = *item;
+    if (item->message)
+        qmp_message_ref(item->message);
+    c->holds = true;
+}
+
+static int handle_items(qmp_client *c);
+
+/* Returns 0, or negative. */
+static int take_up(qmp_client *c)
+{
+    CLEANUP(qmp_message_unrefp) qmp_message *m = NULL;
+    int broken = c->broken;
+
+    c->broken = 0;
+    if (!c->holds)
+        return broken;
+    c->holds = false;
+    m = c->held.message;
+    if (c->held.kind == ITEM_EVENT)
+        dispatch_calls(c, m);
+    else
+        command_on_reply(c, c->held.command, m);
+    return handle_items(c);
+}
+
 /* ---- ending ---- */
 
 int connection_fail(qmp_client *c, enum qmp_failure kind, int error, const char *format, ...)
@@ -321,12 +353,21 @@ static enum qmp_log_level level_of(enum qmp_failure kind)
     }
 }
 
+/* Nobody may watch what is about to be closed. */
+static void forget_fd(qmp_client *c)
+{
+    watch_forget_fd(c);
+    drive_forget_fd(c);
+}
+
 bool connection_end(qmp_client *c)
 {
     bool was_running = c->state == QMP_RUNNING, again;
     enum qmp_failure kind;
     int error;
 
+    drive_oust(c);
+    take_up(c);
     adopt_failure(c);
     kind = c->failure.kind;
     error = c->failure.error;
@@ -334,7 +375,7 @@ bool connection_end(qmp_client *c)
     c->again = reconnect_wanted(c, &c->attempt_at);
     client_set_state(c, QMP_DISCONNECTING);
     client_announce(c);
-    watch_forget_fd(c);
+    forget_fd(c);
     link_close(&c->link);
     command_end_all(c);
     again = c->again && !c->dying; /* somebody may have disconnected meanwhile */
@@ -396,12 +437,17 @@ int qmp_client_disconnect(qmp_client *c)
 
 /* ---- going on ---- */
 
+bool connection_is_due(const qmp_client *c)
+{
+    return c->disconnect_wanted || c->handlers_wanted || c->n_states > 0 || log_pending(c) ||
+           __atomic_load_n(&c->cancelled, __ATOMIC_ACQUIRE) || c->holds || c->broken < 0;
+}
+
 uint64_t connection_deadline(const qmp_client *c)
 {
     uint64_t deadline = c->command_deadline;
 
-    if (c->disconnect_wanted || c->handlers_wanted || c->n_states > 0 || log_pending(c) ||
-        __atomic_load_n(&c->cancelled, __ATOMIC_ACQUIRE))
+    if (connection_is_due(c))
         return 0;
     if (c->link.state == LINK_UP && (link_has_input(&c->link) || !c->session_started || c->send_error < 0))
         return 0;
@@ -471,11 +517,14 @@ static void on_running(qmp_client *c)
 
 /* Whatever QEMU sends before it is negotiated with, it withholds the events behind it until then: a gap, and not the
  * one ahead of this connection. */
-static void on_event(qmp_client *c, qmp_message *m)
+static void on_event(qmp_client *c, const struct session_item *item)
 {
-    bool early = c->state != QMP_RUNNING;
+    bool early = c->state != QMP_RUNNING, called = dispatch_event(c, item->message);
 
-    dispatch_event(c, m);
+    if (called && c->leading)
+        hold(c, item);
+    else if (called)
+        dispatch_calls(c, item->message);
     if (early && c->reconnect)
         dispatch_gap(c, /* was_running= */ false);
 }
@@ -489,10 +538,13 @@ static void on_item(qmp_client *c, const struct session_item *item)
         on_running(c);
         break;
     case ITEM_EVENT:
-        on_event(c, m);
+        on_event(c, item);
         break;
     case ITEM_REPLY:
-        command_on_reply(c, item->command, m);
+        if (c->leading && command_calls_back(item->command))
+            hold(c, item);
+        else
+            command_on_reply(c, item->command, m);
         break;
     }
 }
@@ -502,9 +554,9 @@ static int handle_items(qmp_client *c)
     struct session_item item;
     int r = 0;
 
-    while (!c->dying && (r = session_next(&c->session, &item)) > 0)
+    while (!c->dying && !c->holds && (r = session_next(&c->session, &item)) > 0)
         on_item(c, &item);
-    return r;
+    return r < 0 ? r : 0;
 }
 
 /* Nothing else can come up before the answer to wait for. */
@@ -532,14 +584,14 @@ static int hang_up(qmp_client *c, int error)
 }
 
 /* Returns 1 when something came, 0, negative. */
-static int receive(qmp_client *c, uint64_t until)
+static int receive_into(qmp_client *c, char *scratch, uint64_t until)
 {
-    char scratch[CLIENT_RECEIVE_SIZE], *data;
+    char *data;
     size_t size;
     ssize_t n;
     int r;
 
-    r = session_space(&c->session, scratch, sizeof(scratch), &data, &size);
+    r = session_space(&c->session, scratch, CLIENT_RECEIVE_SIZE, &data, &size);
     if (r < 0)
         return r;
     n = may_wait(c, until) ? link_receive_patiently(&c->link, data, size) : link_receive(&c->link, data, size);
@@ -550,6 +602,22 @@ static int receive(qmp_client *c, uint64_t until)
     session_feed(&c->session, data, (size_t)n);
     r = handle_items(c);
     return r < 0 ? r : 1;
+}
+
+static int receive(qmp_client *c, uint64_t until)
+{
+    char scratch[CLIENT_RECEIVE_SIZE];
+
+    return receive_into(c, scratch, until);
+}
+
+void connection_hear(qmp_client *c)
+{
+    int r = receive_into(c, c->scratch, /* until= */ 0);
+
+    if (r > 0)
+        connection_flush(c);
+    c->broken = MIN(r, 0);
 }
 
 /* On the way up. Returns 1 when the session can talk, 0 not yet, negative. */
@@ -565,7 +633,7 @@ static int rise(qmp_client *c)
         if (r < 0)
             return r;
     }
-    watch_forget_fd(c); /* one address after the other is tried, each with a descriptor of its own */
+    forget_fd(c); /* one address after the other is tried, each with a descriptor of its own */
     r = link_step(&c->link, &flaw);
     return r < 0 ? explain_connect(c, r, &flaw) : r;
 }
@@ -589,7 +657,13 @@ static int advance(qmp_client *c, uint64_t until)
             return r;
     }
     connection_flush(c);
-    r = receive(c, begins ? 0 : until);
+    if (c->leader) {
+        if (c->send_error == 0)
+            return 0; /* it receives */
+        drive_oust(c);
+        return 1;
+    }
+    r = c->scratch ? receive_into(c, c->scratch, /* until= */ 0) : receive(c, begins ? 0 : until);
     if (r > 0)
         connection_flush(c);
     return r < 0 ? r : begins | r; /* it may be RUNNING without having heard anything */
@@ -614,8 +688,12 @@ int connection_step(qmp_client *c, uint64_t until)
         return -ESHUTDOWN;
     if (c->state == QMP_IDLE)
         return did ? 1 : -ENOTCONN;
-    if (!c->disconnect_wanted)
+    if (c->holds || c->broken < 0) {
+        r = take_up(c);
+        did = 1;
+    } else if (!c->disconnect_wanted) {
         r = advance(c, did ? 0 : until);
+    }
     if (c->dying)
         return -ESHUTDOWN;
     if (r >= 0 && c->state == QMP_CONNECTING && c->link.state != LINK_DOWN && time_now() >= c->connect_deadline)

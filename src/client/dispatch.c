@@ -96,12 +96,17 @@ static void run_call(qmp_client *c, const struct call *call, qmp_message *event)
         call_handler(c, l);
 }
 
-void dispatch_event(qmp_client *c, qmp_message *event)
+bool dispatch_event(qmp_client *c, qmp_message *event)
 {
     struct dispatch d = {c, event};
 
     c->n_calls = 0;
     index_find(&c->index, event, on_found, &d);
+    return c->n_calls > 0;
+}
+
+void dispatch_calls(qmp_client *c, qmp_message *event)
+{
     for (size_t i = 0; i < c->n_calls; i++) {
         run_call(c, &c->calls[i], event);
         qmp_listener_unref(c->calls[i].listener);

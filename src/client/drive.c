@@ -4,6 +4,13 @@
  * Caller-driven, it is whoever calls process() or waits for something; thread-driven, the library's own thread, and the
  * others wait on conditions. Both are the same loop: a step, and when there was nothing to do, poll.
  *
+ * One of those who wait for a reply may be the leader: it receives, for everybody, and the library's thread, which
+ * sleeps in epoll, is not woken for each reply only to wake the one who waits. At most one thread receives: the leader,
+ * while there is one, else the library's. The leader completes commands and fills queues as a step does, but runs no
+ * callback: when one is due it leaves the item, with all that was read behind it, to the library's thread (`held`), and
+ * so it does with an end (`broken`), and with everything else that is due there. It leaves when its command is over,
+ * too; the others wait on. Before the descriptor is closed, the library's thread ousts it.
+ *
  * drive_enter() and drive_leave() stand around everything that may call the user back. Inside, process() and blocking
  * calls say -EBUSY. The user may let go of the last reference there; then leave() frees the client, and nobody on the
  * way out may touch it. */
@@ -237,24 +244,127 @@ int qmp_accept(qmp_client **ret, const char *address, uint64_t timeout)
     return begin_and_wait(ret, qmp_client_listen_on, address, timeout);
 }
 
-/* ---- the library's thread ---- */
+/* ---- the library's thread, and a leader beside it ---- */
 
 void drive_wake(qmp_client *c)
 {
     if (client_is_threaded(c))
-        wake_set(&c->wake);
+        vigil_wake(&c->vigil);
     else
         watch_update(c);
 }
 
+void drive_nudge(qmp_client *c)
+{
+    if (__atomic_load_n(&c->leader, __ATOMIC_SEQ_CST))
+        wake_set(&c->nudge);
+}
+
+/* What the library's thread watches: all, or what a leader leaves to it. */
+static void watch_link(qmp_client *c)
+{
+    short events = c->link.fd >= 0 ? connection_poll_events(c) : 0;
+
+    if (c->leader)
+        events = (short)(events & ~POLLIN);
+    vigil_watch(&c->vigil, c->link.fd, events);
+}
+
+void drive_forget_fd(qmp_client *c)
+{
+    if (client_is_threaded(c))
+        vigil_watch(&c->vigil, -1, 0);
+}
+
+/* Whoever takes the lock again and again lets those who wait for it go first. */
+static void make_way(const qmp_client *c)
+{
+    while (__atomic_load_n(&c->contending, __ATOMIC_RELAXED) > 0)
+        sched_yield();
+}
+
+bool drive_begin_leading(qmp_client *c, qmp_pending *p)
+{
+    /* Who logs is told on the library's thread, about every message: that would be woken each time. */
+    if (c->state != QMP_RUNNING || c->leader || c->processing || c->dying || c->log || c->send_error < 0 ||
+        connection_is_due(c))
+        return false;
+    __atomic_store_n(&c->leader, p, __ATOMIC_SEQ_CST);
+    watch_link(c);
+    return true;
+}
+
+void drive_end_leading(qmp_client *c)
+{
+    __atomic_store_n(&c->leader, NULL, __ATOMIC_SEQ_CST);
+    watch_link(c);
+    if (connection_is_due(c) || c->send_error < 0 || link_has_input(&c->link))
+        drive_wake(c);
+    if (c->ousting)
+        pthread_cond_broadcast(&c->changed);
+}
+
+/* With the lock held, which is let go meanwhile. Returns whether there is something to receive. */
+static bool wait_for_input(qmp_client *c, uint64_t deadline)
+{
+    struct pollfd pollfds[] = {{.fd = c->link.fd, .events = POLLIN}, {.fd = c->nudge.fds[0], .events = POLLIN}};
+    int r;
+
+    if (link_has_input(&c->link))
+        return true;
+    pthread_mutex_unlock(&c->lock);
+    r = poll(pollfds, 2, time_poll_timeout(deadline));
+    make_way(c);
+    client_lock(c);
+    if (r > 0 && pollfds[1].revents)
+        wake_clear(&c->nudge);
+    return r > 0 && pollfds[0].revents;
+}
+
+static bool may_lead_on(const qmp_client *c, uint64_t deadline)
+{
+    return !c->ousting && c->send_error == 0 && !connection_is_due(c) &&
+           (deadline == QMP_FOREVER || time_now() < deadline);
+}
+
+void drive_lead(qmp_client *c, uint64_t deadline)
+{
+    qmp_pending *p = c->leader;
+    bool ready = false;
+
+    client_lock(c);
+    while (!command_is_over(p) && may_lead_on(c, deadline)) {
+        if (ready) {
+            c->leading = true;
+            connection_hear(c);
+            c->leading = false;
+        }
+        ready = !ready && wait_for_input(c, deadline);
+    }
+    drive_end_leading(c);
+    pthread_mutex_unlock(&c->lock);
+}
+
+void drive_oust(qmp_client *c)
+{
+    if (!c->leader)
+        return;
+    c->ousting = true;
+    drive_nudge(c);
+    while (c->leader)
+        pthread_cond_wait(&c->changed, &c->lock);
+    c->ousting = false;
+}
+
 static void wait_for_work(qmp_client *c)
 {
-    struct pollfd pollfds[2] = {{.fd = c->wake.fds[0], .events = POLLIN}};
     uint64_t deadline;
 
-    c->host.ops->poll(&c->host, &pollfds[1], &deadline);
-    if (poll(pollfds, 2, time_poll_timeout(deadline)) > 0 && (pollfds[0].revents & POLLIN))
-        wake_clear(&c->wake);
+    client_lock(c);
+    watch_link(c);
+    deadline = connection_deadline(c);
+    pthread_mutex_unlock(&c->lock);
+    vigil_sleep(&c->vigil, deadline);
 }
 
 static void *thread_main(void *userdata)
@@ -271,14 +381,32 @@ static void *thread_main(void *userdata)
         pthread_mutex_unlock(&c->lock);
         if (stopping)
             return NULL;
-        while (__atomic_load_n(&c->contending, __ATOMIC_RELAXED) > 0)
-            sched_yield();
+        make_way(c);
         r = drive_step(c);
         if (r == -ESHUTDOWN)
             return NULL;
         if (r != 1)
             wait_for_work(c);
     }
+}
+
+/* What the thread needs. */
+static int open_thread(qmp_client *c)
+{
+    int r;
+
+    c->scratch = malloc(CLIENT_RECEIVE_SIZE);
+    if (!c->scratch)
+        return -ENOMEM;
+    r = vigil_open(&c->vigil);
+    return r < 0 ? r : wake_open(&c->nudge);
+}
+
+static void close_thread(qmp_client *c)
+{
+    vigil_close(&c->vigil);
+    wake_close(&c->nudge);
+    free(TAKE(c->scratch));
 }
 
 int qmp_client_start_thread(qmp_client *c)
@@ -289,9 +417,11 @@ int qmp_client_start_thread(qmp_client *c)
 
     if (r <= 0)
         return r < 0 ? r : -EALREADY;
-    r = wake_open(&c->wake);
-    if (r < 0)
+    r = open_thread(c);
+    if (r < 0) {
+        close_thread(c);
         return r;
+    }
     watch = watch_take(c);
     sigfillset(&all);
     client_lock(c);
@@ -301,7 +431,7 @@ int qmp_client_start_thread(qmp_client *c)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r < 0) {
         __atomic_store_n(&c->threaded, false, __ATOMIC_RELEASE);
-        wake_close(&c->wake);
+        close_thread(c);
         c->watch = TAKE(watch);
     }
     pthread_mutex_unlock(&c->lock);
