@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* What the library costs, as ratios to the system calls that nobody can save.
  *
- * Usage: qmp-bench [--quick] [--qmp PATH] [round-trip] [events] [reply] [memory] [command] [flood] [adapters] [tls]
- *                  [fleet] [threads]
+ * Usage: qmp-bench [--quick] [--qmp PATH] [--data FILE] [round-trip] [events] [reply] [memory] [command] [flood]
+ * [adapters] [tls] [fleet] [threads]
  *
  * It refuses to decide anything: it exits with 0 when it ran, whatever it measured. */
 
 #include "bench.h"
 
+#include <errno.h>
 #include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "measure.h"
@@ -36,7 +39,7 @@ void die(const char *what, int error)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: qmp-bench [--quick] [--qmp PATH] [SECTION ...]\nsections:");
+    fprintf(stderr, "usage: qmp-bench [--quick] [--qmp PATH] [--data FILE] [SECTION ...]\nsections:");
     for (size_t i = 0; i < ELEMENTS(sections); i++)
         fprintf(stderr, " %s", sections[i].name);
     fprintf(stderr, "\n");
@@ -66,6 +69,28 @@ static const struct section *find_section(const char *name)
     return NULL;
 }
 
+/* An empty file, and where and when. */
+static void data_begin(const char *path)
+{
+    char model[256] = "unknown", text[512], date[32];
+    FILE *cpuinfo = fopen("/proc/cpuinfo", "re");
+    struct utsname system;
+    time_t now = time(NULL);
+    int r;
+
+    while (cpuinfo && fgets(text, sizeof(text), cpuinfo))
+        if (sscanf(text, "model name : %255[^\n]", model) == 1)
+            break;
+    if (cpuinfo)
+        fclose(cpuinfo);
+    uname(&system);
+    strftime(date, sizeof(date), "%Y-%m-%d", gmtime(&now));
+    r = unlink(path) < 0 && errno != ENOENT ? -errno : table_data(path);
+    if (r < 0)
+        die(path, r);
+    table_host(model, sysconf(_SC_NPROCESSORS_ONLN), system.release, date);
+}
+
 int main(int argc, char **argv)
 {
     bool wanted[ELEMENTS(sections)] = {false}, any = false;
@@ -81,11 +106,15 @@ int main(int argc, char **argv)
             o.quick = true;
         } else if (strcmp(argv[i], "--qmp") == 0 && i + 1 < argc) {
             o.qmp = argv[++i];
+        } else if (strcmp(argv[i], "--data") == 0 && i + 1 < argc) {
+            o.data = argv[++i];
         } else {
             return usage();
         }
     }
     signal(SIGPIPE, SIG_IGN);
+    if (o.data)
+        data_begin(o.data);
     table_begin();
     for (size_t i = 0; i < ELEMENTS(sections); i++)
         if (wanted[i] || !any)

@@ -14,6 +14,7 @@ struct options {
     bool quick;
     const char *qmp;    /* the command to measure */
     const char *reader; /* the program that measures frame and validate alone */
+    const char *data;   /* the file that gets what the table says; NULL: none */
 };
 
 void bench_round_trips(const struct options *o);

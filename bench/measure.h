@@ -54,11 +54,19 @@ struct goal goal_time_at_most(double ns, double limit);
 struct goal goal_bytes_at_most(double value, double limit, const char *suffix);
 struct goal goal_throughput_at_least(double bytes, double ns, double bytes_per_ns);
 
+/* Whatever is printed is written to this file, too, one line a row and tabs between its cells; and each point of a
+ * series, in plain numbers. Returns 0, or a negative errno. */
+int table_data(const char *path);
+
+void table_host(const char *processor, long processors, const char *kernel, const char *date);
+
 void table_begin(void);
 void table_title(const char *title);
 void table_note(const char *note);
 void table_row(const char *measure, struct cell ours, struct cell floor, struct cell ratio, struct goal goal);
 void table_duel(const char *measure, struct duel d, struct goal goal);
 void table_skipped(const char *measure, const char *why);
+/* Not printed, only for the file: `x` connections, listeners or bytes took this. */
+void table_point(const char *series, double x, struct duel d);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Frame and validator alone, on the text that comes on standard input. Prints rows of qmp-bench's table.
  *
+ * Usage: qmp-bench-reader ROUNDS [DATA]
+ *
  * The floor is reading the same bytes from a socket. The text is fed to the frame in reads of 64 KiB, as the library
  * does; `parse` is qmp_message_parse(), which also copies.
  *
@@ -130,10 +132,12 @@ int main(int argc, char **argv)
         contestant_fn run;
     } rows[] = {{"framed", run_frame}, {"validated", run_validate}, {"framed and validated", run_both},
         {"qmp_message_parse(): validated and copied", run_parse}};
-    unsigned rounds = argc > 1 && strcmp(argv[1], "--quick") == 0 ? 50 : 500;
+    unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 500;
     struct text t;
     int size;
 
+    if (argc > 2)
+        check(argv[2], table_data(argv[2]));
     text_read(&t);
     size = (int)(2 * t.size);
     wire_pair(t.fds);

@@ -149,7 +149,7 @@ static void alone(const struct options *o, qmp_value text)
         die("fork", -errno);
     if (pid == 0) {
         dup2(fds[0], STDIN_FILENO);
-        execl(o->reader, o->reader, o->quick ? "--quick" : (char *)NULL, (char *)NULL);
+        execl(o->reader, o->reader, o->quick ? "50" : "500", o->data, (char *)NULL);
         _exit(127);
     }
     close(fds[0]);

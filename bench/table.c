@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* The table: one row a measure, printed as soon as it is known.
  *
+ * For programs that draw and compare the same goes to a file, one line each, with tabs: what the line is, then its
+ * cells. Lines are appended whole, since the program that measures frame and validator adds its own.
+ *
  * It refuses to judge: a goal that is missed is a word in the last column, never an exit status. */
 
 #include "measure.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define WIDTH_MEASURE 58
 #define WIDTH_NUMBER 13
 #define WIDTH_TARGET 15
+
+static FILE *data;
 
 struct cell cell_time(double ns)
 {
@@ -153,6 +159,21 @@ static void line(
     fflush(stdout);
 }
 
+int table_data(const char *path)
+{
+    data = fopen(path, "ae");
+    if (!data)
+        return -errno;
+    setvbuf(data, NULL, _IOLBF, BUFSIZ);
+    return 0;
+}
+
+void table_host(const char *processor, long processors, const char *kernel, const char *date)
+{
+    if (data)
+        fprintf(data, "host\t%s\t%ld\t%s\t%s\n", processor, processors, kernel, date);
+}
+
 void table_begin(void)
 {
     line("measure", "ours", "floor", "ratio", "target", "met?");
@@ -161,11 +182,15 @@ void table_begin(void)
 void table_title(const char *title)
 {
     printf("\n%s\n", title);
+    if (data)
+        fprintf(data, "title\t%s\n", title);
 }
 
 void table_note(const char *note)
 {
     printf("  %s\n", note);
+    if (data)
+        fprintf(data, "note\t%s\n", note);
 }
 
 void table_row(const char *measure, struct cell ours, struct cell floor, struct cell ratio, struct goal goal)
@@ -175,6 +200,9 @@ void table_row(const char *measure, struct cell ours, struct cell floor, struct 
 
     snprintf(indented, sizeof(indented), "  %s", measure);
     line(indented, ours.text, floor.text, ratio.text, goal.text.text, words[goal.state]);
+    if (data)
+        fprintf(data, "row\t%s\t%s\t%s\t%s\t%s\t%s\n", measure, ours.text, floor.text, ratio.text, goal.text.text,
+            words[goal.state]);
 }
 
 void table_duel(const char *measure, struct duel d, struct goal goal)
@@ -190,4 +218,12 @@ void table_skipped(const char *measure, const char *why)
     left(text, WIDTH_MEASURE);
     printf("  not measured: %s\n", why);
     fflush(stdout);
+    if (data)
+        fprintf(data, "skipped\t%s\t%s\n", measure, why);
+}
+
+void table_point(const char *series, double x, struct duel d)
+{
+    if (data)
+        fprintf(data, "point\t%s\t%.0f\t%.6g\t%.6g\t%.6g\n", series, x, d.ours, d.floor, d.ratio);
 }
