@@ -26,6 +26,9 @@ void bench_flood(const struct options *o);
 void bench_adapters(const struct options *o);
 void bench_tls(const struct options *o);
 void bench_fleet(const struct options *o);
+void bench_many(const struct options *o);
+void bench_sizes(const struct options *o);
+void bench_peers(const struct options *o);
 void bench_threads(const struct options *o);
 
 /* Ends the run: `what` failed with a negative errno. */
