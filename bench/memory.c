@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory: what an event costs while somebody keeps it, and what a connection costs while nothing happens.
+/* Memory: what an event costs while somebody keeps it.
  *
  * Counted is what the allocator says is in use, its own headers and rounding included: the difference before and after
  * a few thousand of a kind.
@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "measure.h"
@@ -21,8 +20,6 @@
 
 /* Just above a power of two: the worst moment of a queue that doubles. */
 #define EVENTS ((size_t)33000)
-#define IDLE ((size_t)10000)
-#define RESERVE 16u /* descriptors for everything else */
 
 static double heap_used(void)
 {
@@ -87,56 +84,6 @@ static void row_event(const char *measure, double bytes)
         goal_bytes_at_most(bytes, text + 160, ""));
 }
 
-/* As many descriptors as allowed; returns how many connections that makes. */
-static size_t raise_limit(void)
-{
-    rlim_t want = 2 * IDLE + RESERVE;
-    struct rlimit limit;
-
-    getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur >= want)
-        return IDLE;
-    if (limit.rlim_max < want) {
-        struct rlimit more = {want, want};
-
-        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-            return IDLE;
-        want = limit.rlim_max;
-    }
-    limit.rlim_cur = want;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    return (want - RESERVE) / 2 < IDLE ? (size_t)(want - RESERVE) / 2 : IDLE;
-}
-
-struct connection {
-    qmp_client *c;
-    int fds[2];
-};
-
-static void idle_connections(void)
-{
-    size_t n = raise_limit();
-    struct connection *connections = calloc(n, sizeof(*connections));
-    double before, bytes;
-    char text[80];
-
-    if (!connections)
-        die("calloc", -ENOMEM);
-    before = heap_used();
-    for (size_t i = 0; i < n; i++) {
-        check("qmp_client_new", qmp_client_new(&connections[i].c));
-        wire_connect(connections[i].c, connections[i].fds);
-    }
-    bytes = (heap_used() - before) / (double)n;
-    snprintf(text, sizeof(text), "an idle connection, at %zu of them", n);
-    table_row(text, cell_bytes(bytes), cell_none(), cell_none(), goal_bytes_at_most(bytes, 4096, ""));
-    for (size_t i = 0; i < n; i++) {
-        qmp_client_unref(connections[i].c);
-        close(connections[i].fds[1]);
-    }
-    free(connections);
-}
-
 void bench_memory(const struct options *o)
 {
     (void)o;
@@ -144,5 +91,4 @@ void bench_memory(const struct options *o)
     row_event("an event in a queue", retained(false));
     row_event("an event in a queue and in a history", retained(true));
     row_event("an event kept by its user", kept());
-    idle_connections();
 }

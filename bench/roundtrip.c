@@ -258,8 +258,8 @@ static void measure(const struct options *o, const struct plan *p)
 void bench_round_trips(const struct options *o)
 {
     static const struct plan plans[] = {
-        {"blocking round trip", round_trips, 1, 100, .oob = true, .at_most = 1.10},
-        {"blocking round trip, both on one processor", round_trips, 1, 100, .oob = true, .tied = true, .at_most = 1.10},
+        {"blocking round trip", round_trips, 1, 100, .oob = true, .at_most = 1.05},
+        {"blocking round trip, both on one processor", round_trips, 1, 100, .oob = true, .tied = true, .at_most = 1.05},
         {"8 pipelined, for each command", round_pipelined, PIPELINED, 25, .oob = false},
         {"8 pipelined, both on one processor", round_pipelined, PIPELINED, 25, .oob = false, .tied = true},
         {"8 pipelined, oob negotiated: 7 and then 1 in flight", round_pipelined, PIPELINED, 25, .oob = true},
