@@ -36,6 +36,7 @@ struct cell {
     char text[40];
 };
 struct cell cell_time(double ns);
+struct cell cell_per_byte(double ns);
 struct cell cell_bytes(double bytes);
 struct cell cell_throughput(double bytes, double ns);
 struct cell cell_rate(double ns);

@@ -31,11 +31,22 @@ struct cell cell_time(double ns)
     return c;
 }
 
+struct cell cell_per_byte(double ns)
+{
+    struct cell c;
+
+    snprintf(c.text, sizeof(c.text), "%.3f ns", ns);
+    return c;
+}
+
 struct cell cell_bytes(double bytes)
 {
     struct cell c;
 
-    snprintf(c.text, sizeof(c.text), "%.0f B", bytes);
+    if (bytes < 1e6)
+        snprintf(c.text, sizeof(c.text), "%.0f B", bytes);
+    else
+        snprintf(c.text, sizeof(c.text), "%.1f MB", bytes / 1e6);
     return c;
 }
 
