@@ -26,7 +26,7 @@ static const struct section {
 } sections[] = {
     {"round-trip", bench_round_trips}, {"events", bench_events}, {"reply", bench_replies}, {"memory", bench_memory},
     {"command", bench_command}, {"flood", bench_flood}, {"adapters", bench_adapters}, {"tls", bench_tls},
-    {"fleet", bench_fleet}, {"connections", bench_many}, {"sizes", bench_sizes},
+    {"fleet", bench_fleet}, {"connections", bench_many}, {"sizes", bench_sizes}, {"peers", bench_peers},
     {"threads", bench_threads}, /* the last one: a process that once had two threads pays for locks ever after */
 };
 
@@ -59,6 +59,7 @@ static void find_programs(struct options *o)
     snprintf(reader, sizeof(reader), "%s/qmp-bench-reader", folder);
     o->qmp = qmp;
     o->reader = reader;
+    o->folder = folder;
 }
 
 static const struct section *find_section(const char *name)

@@ -14,6 +14,7 @@ struct options {
     bool quick;
     const char *qmp;    /* the command to measure */
     const char *reader; /* the program that measures frame and validate alone */
+    const char *folder; /* of the programs that are built with this one */
     const char *data;   /* the file that gets what the table says; NULL: none */
 };
 
@@ -30,6 +31,9 @@ void bench_many(const struct options *o);
 void bench_sizes(const struct options *o);
 void bench_peers(const struct options *o);
 void bench_threads(const struct options *o);
+
+/* The reply to query-qmp-schema of a real QEMU; NULL without one. */
+qmp_message *ask_schema(void);
 
 /* Ends the run: `what` failed with a negative errno. */
 void die(const char *what, int error) __attribute__((noreturn));

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "measure.h"
+#include "program.h"
 #include "wire.h"
 
 extern char **environ;
@@ -33,13 +34,6 @@ extern char **environ;
 #define SETTLE_NS (5L * 1000 * 1000)
 
 #define DEADLINE_MS 20000
-
-struct program {
-    const char *path;
-    char *const *arguments;
-    const char *input;  /* NULL: none */
-    const char *output; /* a part of it */
-};
 
 static pid_t start(const struct program *p, int *ret_in, int *ret_out)
 {
@@ -78,7 +72,7 @@ static size_t complete(const char *text, size_t size)
     return at;
 }
 
-static double run(void *userdata)
+double program_run(void *userdata)
 {
     struct program *p = userdata;
     char text[16384];
@@ -148,14 +142,14 @@ static void completion(const struct options *o, struct qemu *q)
     snprintf(qmp, sizeof(qmp), "%s", o->qmp);
     snprintf(cache, sizeof(cache), "%s/cache", q->folder);
     setenv("XDG_CACHE_HOME", cache, /* overwrite= */ 1);
-    run(&fill);
-    d = duel(o->quick ? 20 : 200, (struct contestant){run, &a}, (struct contestant){run, &b});
+    program_run(&fill);
+    d = duel(o->quick ? 20 : 200, (struct contestant){program_run, &a}, (struct contestant){program_run, &b});
     table_row("a Tab: qmp __complete, out of the cached schema (floor: echo)", cell_time(d.ours), cell_time(d.floor),
         cell_times(d.ratio), goal_time_at_most(d.ours, 5e6));
     cache_remove(cache);
 }
 
-static bool runs(const char *path)
+bool program_exists(const char *path)
 {
     char *const arguments[] = {(char *)(uintptr_t)path, (char *)(uintptr_t) "-V", NULL};
     posix_spawn_file_actions_t actions;
@@ -180,7 +174,7 @@ static void contest(const struct options *o, struct qemu *ours, struct qemu *the
 
     snprintf(qmp, sizeof(qmp), "%s", o->qmp);
     snprintf(connect, sizeof(connect), "UNIX-CONNECT:%s", theirs->socket);
-    d = duel(o->quick ? 20 : 200, (struct contestant){run, &a}, (struct contestant){run, &b});
+    d = duel(o->quick ? 20 : 200, (struct contestant){program_run, &a}, (struct contestant){program_run, &b});
     table_duel("qmp call query-status", d, goal_times_at_most(d.ratio, 1.00));
 }
 
@@ -191,7 +185,7 @@ void bench_command(const struct options *o)
     table_title("the command, whole process, on a real QEMU (floor: socat sends the same and stops at the answer)");
     if (access(o->qmp, X_OK) < 0)
         table_skipped("qmp call query-status", "no command qmp was built");
-    else if (!runs("socat"))
+    else if (!program_exists("socat"))
         table_skipped("qmp call query-status", "no socat");
     else if (!qemu_start(&ours))
         table_skipped("qmp call query-status", "no qemu-system-x86_64");

@@ -152,7 +152,7 @@ static double run_floor(void *userdata)
 static double run_reference(void *userdata)
 {
     struct flood few = *(struct flood *)userdata;
-    char events[16], python[] = "python3", script[] = BENCH_FOLDER "/peer-qemu-qmp.py";
+    char events[16], python[] = "python3", script[] = BENCH_FOLDER "/peers/flood-qemu-qmp.py";
 
     few.events = EVENTS_REFERENCE;
     snprintf(events, sizeof(events), "%u", few.events);

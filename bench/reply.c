@@ -29,8 +29,7 @@ struct transfer {
     char *answer;
 };
 
-/* The reply as a message; NULL without a QEMU. */
-static qmp_message *ask_schema(void)
+qmp_message *ask_schema(void)
 {
     qmp_message *reply = NULL;
     qmp_client *c = NULL;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Prints events with the Python package qemu.qmp, for a comparison: peer-qemu-qmp.py SOCKET COUNT"""
+"""Prints events with the Python package qemu.qmp, for a comparison: flood-qemu-qmp.py SOCKET COUNT"""
 
 import asyncio
 import json
