@@ -11,6 +11,8 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +20,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -287,7 +290,88 @@ static void works_of_peers(const struct options *o, const char *socket)
     qmp_message_unref(reply);
 }
 
-/* From start to end of a process: connect, ask, and out. */
+/* ---- virsh ---- */
+
+/* libvirt's daemon, for as long as `in` is open. */
+struct session {
+    pid_t pid;
+    int in;
+    char folder[64], uri[256];
+};
+
+static int entry_remove(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+/* What it says: where it is, or why it is not. */
+static void session_start(struct session *s)
+{
+    char *arguments[] = {(char[]){BENCH_FOLDER "/peers/virsh-session"}, s->folder, NULL};
+    int in[2], out[2];
+    size_t size = 0;
+    ssize_t n;
+
+    snprintf(s->folder, sizeof(s->folder), "/tmp/qmp-bench.XXXXXX");
+    if (!mkdtemp(s->folder) || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+        die("pipe2", -errno);
+    s->pid = fork();
+    if (s->pid < 0)
+        die("fork", -errno);
+    if (s->pid == 0) {
+        dup2(in[0], STDIN_FILENO);
+        dup2(out[1], STDOUT_FILENO);
+        execv(arguments[0], arguments);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    s->in = in[1];
+    while (size < sizeof(s->uri) - 1 && (n = read(out[0], s->uri + size, sizeof(s->uri) - 1 - size)) > 0) {
+        size += (size_t)n;
+        if (s->uri[size - 1] == '\n')
+            break;
+    }
+    s->uri[size] = '\0';
+    s->uri[strcspn(s->uri, "\n")] = '\0';
+    close(out[0]);
+}
+
+static void session_end(struct session *s)
+{
+    close(s->in);
+    waitpid(s->pid, NULL, 0);
+    nftw(s->folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void against_virsh(const struct options *o, struct program *qmp_call)
+{
+    static const char ready[] = "ready ";
+    char virsh[] = "virsh", c[] = "-c", run[] = "qemu-monitor-command", domain[] = "bench", uri[256],
+         command[] = "{\"execute\": \"query-status\"}";
+    struct program theirs = {virsh, (char *const[]){virsh, c, uri, run, domain, command, NULL}, NULL, "prelaunch"};
+    struct session s;
+    struct duel d;
+
+    session_start(&s);
+    if (strncmp(s.uri, ready, strlen(ready)) != 0) {
+        table_skipped("virsh qemu-monitor-command", s.uri[0] != '\0' ? s.uri : "its daemon did not start");
+    } else {
+        snprintf(uri, sizeof(uri), "%s", s.uri + strlen(ready));
+        d = duel(
+            o->quick ? 5 : 20, (struct contestant){program_run, qmp_call}, (struct contestant){program_run, &theirs});
+        table_row("virsh qemu-monitor-command, through libvirtd", cell_time(d.ours), cell_time(d.floor),
+            cell_times(1 / d.ratio), goal_none());
+    }
+    session_end(&s);
+}
+
+/* ---- whole processes ---- */
+
+/* Connect, ask, and out. */
 static void whole_processes(const struct options *o, const struct qemu *q)
 {
     char qmp[4200], s[] = "-s", call[] = "call", status[] = "query-status", path[280];
@@ -314,6 +398,7 @@ static void whole_processes(const struct options *o, const struct qemu *q)
         d = duel(o->quick ? 5 : 20, (struct contestant){program_run, &a}, (struct contestant){program_run, &b});
         table_row(name, cell_time(d.ours), cell_time(d.floor), cell_times(1 / d.ratio), goal_none());
     }
+    against_virsh(o, &a);
 }
 
 void bench_peers(const struct options *o)
