@@ -43,7 +43,7 @@ install:
 
 bench:
 	@scripts/setup check
-	@scripts/build $(BUILD)-bench --buildtype=release -Dtests=false -Dbench=true
+	@scripts/build $(BUILD)-bench --buildtype=release -Ddebug=true -Dtests=false -Dbench=true
 	@$(BUILD)-bench/bench/qmp-bench
 
 fuzz:

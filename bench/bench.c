@@ -27,6 +27,7 @@ static const struct section {
     {"round-trip", bench_round_trips}, {"events", bench_events}, {"reply", bench_replies}, {"memory", bench_memory},
     {"command", bench_command}, {"flood", bench_flood}, {"adapters", bench_adapters}, {"tls", bench_tls},
     {"fleet", bench_fleet}, {"connections", bench_many}, {"sizes", bench_sizes}, {"peers", bench_peers},
+    {"stages", bench_stages},
     {"threads", bench_threads}, /* the last one: a process that once had two threads pays for locks ever after */
 };
 

@@ -30,6 +30,7 @@ void bench_fleet(const struct options *o);
 void bench_many(const struct options *o);
 void bench_sizes(const struct options *o);
 void bench_peers(const struct options *o);
+void bench_stages(const struct options *o);
 void bench_threads(const struct options *o);
 
 /* The reply to query-qmp-schema of a real QEMU; NULL without one. */
