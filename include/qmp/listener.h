@@ -124,8 +124,9 @@ QMP_API int qmp_listener_set_handler(qmp_listener *l, qmp_event_fn handler, void
  * the first of the new one; where the client connects again by itself (qmp_client_set_reconnect()), -ESTALE once where
  * a connection ended, heard or not, and behind an event that came before RUNNING, then it goes on; -ECANCELED when it
  * was removed while waiting; -ENOBUFS once after events were dropped, then it goes on; -EBUSY where it would have to
- * wait inside a callback of its own client; -ECHILD where it would have to wait after fork(). Blocks: up to `timeout`
- * µs. In caller-driven mode it drives the client meanwhile. From: EventListener.get(). */
+ * wait inside a callback of its own client; -ECHILD where it would have to wait after fork().
+ * Blocks: up to `timeout` µs. In caller-driven mode it drives the client meanwhile.
+ * From: EventListener.get(). */
 QMP_API int qmp_listener_get(qmp_listener *l, uint64_t timeout, qmp_message **ret);
 
 /* A descriptor for poll(2) that is readable exactly while qmp_listener_get(l, 0, …) would not say -EAGAIN. Poll it,
