@@ -55,17 +55,21 @@ void wake_close(struct wake *w)
 void wake_set(const struct wake *w)
 {
     uint64_t token = 1;
+    ssize_t n;
 
     /* What is full is readable already. */
-    if (write(w->fds[1], &token, sizeof(token)) < 0)
-        return;
+    do
+        n = write(w->fds[1], &token, sizeof(token));
+    while (n < 0 && errno == EINTR);
 }
 
 void wake_clear(const struct wake *w)
 {
     uint64_t token;
+    ssize_t n;
 
     /* An eventfd is empty after one. */
-    while (read(w->fds[0], &token, sizeof(token)) > 0 && w->fds[0] != w->fds[1])
-        continue;
+    do
+        n = read(w->fds[0], &token, sizeof(token));
+    while (n < 0 ? errno == EINTR : n > 0 && w->fds[0] != w->fds[1]);
 }
