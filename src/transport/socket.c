@@ -152,8 +152,11 @@ int socket_finish(int fd)
     int error = 0, r;
     socklen_t size = sizeof(error);
 
-    if (poll(&p, 1, 0) <= 0)
-        return 0;
+    do
+        r = poll(&p, 1, 0);
+    while (r < 0 && errno == EINTR);
+    if (r <= 0)
+        return r < 0 ? -errno : 0;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
         return -errno;
     if (error != 0)
