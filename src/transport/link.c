@@ -146,7 +146,7 @@ static int check_connected(int fd, struct link_flaw *reterr)
     if (fcntl(fd, F_GETFD) < 0)
         return flaw(reterr, -EBADF, "this process has no such descriptor open");
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
-        return flaw(reterr, -ENOTSOCK, "the descriptor is no socket");
+        return flaw(reterr, -errno, "the descriptor is no socket");
     if (type != SOCK_STREAM)
         return flaw(reterr, -EPROTOTYPE, "the descriptor is no stream socket");
     size = sizeof(listens);
@@ -154,7 +154,7 @@ static int check_connected(int fd, struct link_flaw *reterr)
         return flaw(reterr, -ENOTCONN, "the descriptor is a socket that listens; to connect, it must be connected");
     size = sizeof(peer);
     if (getpeername(fd, (struct sockaddr *)(void *)&peer, &size) < 0)
-        return flaw(reterr, -ENOTCONN, "the descriptor is a socket that is not connected");
+        return flaw(reterr, -errno, "the descriptor is a socket that is not connected");
     return 0;
 }
 
