@@ -388,9 +388,14 @@ int tls_handshake(struct tls *t, char *why, size_t why_size)
     }
     if (t->stage == SHAKING_HANDS)
         t->stage = SENDING_THE_LAST;
-    /* A peer that has gone already says why when it is read from. */
     if (t->stage == SENDING_THE_LAST && tls_wants_output(t))
         return 0;
+    /* A peer that has gone already says why when it is read from. One that is still there waits for what was not sent.
+     */
+    if (t->stage == SENDING_THE_LAST && t->send_error < 0 && t->send_error != -EPIPE && t->send_error != -ECONNRESET) {
+        t->stage = BROKEN;
+        return fail_on_socket(t, t->send_error, why, why_size);
+    }
     t->stage = UP;
     return 1;
 }
