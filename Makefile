@@ -4,12 +4,13 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 V       ?=
+HOURS   ?= 1
 export V
 
 release = $(BUILD)-release
 release_options = --buildtype=release --prefix='$(PREFIX)' -Dtests=false
 
-.PHONY: help demo check coverage install fuzz model bench clean
+.PHONY: help demo check coverage install fuzz model soak bench clean
 
 help:
 	@echo 'make demo      watch the library work on a real QEMU (half a minute from a fresh clone)'
@@ -19,6 +20,7 @@ help:
 	@echo 'make install   into PREFIX=$(PREFIX), staged under DESTDIR if that is set'
 	@echo 'make bench     measure, in ratios to bare system calls'
 	@echo 'make fuzz      look for inputs that break something, FUZZ_SECONDS=60 for each of the harnesses'
+	@echo 'make soak      HOURS=$(HOURS) of work, after which nothing may have grown, got lost or stood still'
 	@echo 'make clean     remove the build folders $(BUILD), $(BUILD)-*'
 	@echo
 	@echo 'V=1 shows every command. demo and check first install what is missing (Debian, Ubuntu).'
@@ -52,6 +54,8 @@ bench:
 fuzz:
 	@scripts/setup check
 	@scripts/fuzz $(BUILD)-fuzz
+soak:
+	@scripts/soak $(BUILD)-soak $(HOURS)
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-*
