@@ -10,13 +10,14 @@ export V
 release = $(BUILD)-release
 release_options = --buildtype=release --prefix='$(PREFIX)' -Dtests=false
 
-.PHONY: help demo check coverage install fuzz model soak bench clean
+.PHONY: help demo check coverage install fuzz model soak analyse bench clean
 
 help:
 	@echo 'make demo      watch the library work on a real QEMU (half a minute from a fresh clone)'
 	@echo 'make check     build everything and run all tests'
 	@echo 'make coverage  which lines of the library the tests do not run'
 	@echo 'make model     check the models of protocols between threads, in every interleaving'
+	@echo 'make analyse   look for defects without running anything: cppcheck, gcc -fanalyzer, clang-tidy'
 	@echo 'make install   into PREFIX=$(PREFIX), staged under DESTDIR if that is set'
 	@echo 'make bench     measure, in ratios to bare system calls'
 	@echo 'make fuzz      look for inputs that break something, FUZZ_SECONDS=60 for each of the harnesses'
@@ -40,6 +41,9 @@ coverage:
 	@scripts/coverage $(BUILD)-coverage
 model:
 	@scripts/model
+analyse:
+	@scripts/build $(BUILD)
+	@scripts/analyse $(BUILD)
 
 install:
 	@scripts/build $(release) $(release_options)

@@ -58,7 +58,7 @@ int main(int argc, char **argv)
         errx(1, "%s", why ? why : "out of memory");
     fprintf(stderr, "listening on %s\n", qmp_server_get_address(server));
 
-    for (int left = atoi(argv[2]); left > 0; left--) {
+    for (long left = strtol(argv[2], NULL, 10); left > 0; left--) {
         qmp_client *client = take(server);
         greet(client);
         qmp_client_unref(client);

@@ -55,7 +55,7 @@ static int follow(qmp_listener *listener)
 /* What became of the concluded job: 0, or -EIO with the reason on stderr. */
 static int outcome(qmp_client *client)
 {
-    qmp_message *reply;
+    qmp_message *reply = NULL;
     int r = execute(client, "query-jobs", qmp_json("{}"), &reply);
     if (r < 0)
         return r;

@@ -72,6 +72,6 @@ int main(int argc, char **argv)
         errx(1, "out of memory");
     if (qmp_client_connect(client, argv[1]) < 0)
         errx(1, "%s", qmp_client_failure(client));
-    watch(client, atoi(argv[2]));
+    watch(client, (int)strtol(argv[2], NULL, 10));
     qmp_client_unref(client);
 }

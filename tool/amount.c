@@ -34,8 +34,8 @@ const char *amount_time(uint64_t time, char text[AMOUNT_TEXT_MAX])
         const char *name;
         uint64_t length, first; /* taken from this length on */
     } units[] = {
-        {"days", 24 * 3600 * QMP_SECOND, 48 * 3600 * QMP_SECOND},
-        {"h", 3600 * QMP_SECOND, 2 * 3600 * QMP_SECOND},
+        {"days", QMP_SECOND * 3600 * 24, QMP_SECOND * 3600 * 48},
+        {"h", QMP_SECOND * 3600, QMP_SECOND * 3600 * 2},
         {"min", 60 * QMP_SECOND, 100 * QMP_SECOND},
         {"s", QMP_SECOND, 0},
     };

@@ -82,6 +82,7 @@ static enum outcome value_take(const char *key, const char *value, bool exact, c
     else if ((text = strdup(value[0] == '@' ? value + 1 : value)) == NULL)
         outcome = outcome_of_error("arguments", -ENOMEM);
     if (outcome == OUTCOME_DONE)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): what is done has a text */
         outcome = exact ? json_check(key, text, strlen(text), &v) : text_check(key, text);
     if (outcome == OUTCOME_DONE) {
         *ret = text;

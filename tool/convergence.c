@@ -21,7 +21,7 @@
 /* A link is held up by its limit from this part of it on, in tenths. */
 #define LIMITED_TENTHS 9
 /* What takes longer than a year never ends. */
-#define TIME_MAX (366 * 24 * 3600 * QMP_SECOND)
+#define TIME_MAX (QMP_SECOND * 3600 * 24 * 366)
 
 static uint64_t time_for(uint64_t bytes, uint64_t rate)
 {

@@ -267,7 +267,8 @@ static enum outcome doctor_run(const struct options *o, const char *const *words
         return outcome;
     outcome = locate_machines(&machines, &n);
     own.address = d.address = address;
-    d.sockets = sockets = sockets_read();
+    sockets = sockets_read();
+    d.sockets = sockets;
     d.machine = machine_find(machines, n, address);
     if (outcome == OUTCOME_DONE)
         outcome = examine(&d);

@@ -16,7 +16,7 @@
 #include "duration.h"
 
 /* The longest duration: a year. Anything longer is a mistake, or means "for ever". */
-#define DURATION_MAX (366 * 24 * 3600 * QMP_SECOND)
+#define DURATION_MAX (QMP_SECOND * 3600 * 24 * 366)
 
 static const struct {
     const char *name;

@@ -17,7 +17,7 @@
 /* The longest text. */
 #define TEXT_MAX 512
 
-static char words[TEXT_MAX * ESCAPE_MAX + sizeof("\nqmp: \n")];
+static char words[(size_t)TEXT_MAX * ESCAPE_MAX + sizeof("\nqmp: \n")];
 static size_t words_size;
 
 static void last_words(int signal_number)

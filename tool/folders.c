@@ -46,7 +46,7 @@ static const char *libvirt_skip(const char *folder)
 /* The name that a path tells: of its last part, without its suffix, or of the part before it. */
 static char *name_of(const char *path, bool folder)
 {
-    const char *file = strrchr(path, '/') + 1, *start = file, *dot;
+    const char *file = strrchr(path, '/') + 1, *start, *dot;
 
     if (!folder) {
         dot = strrchr(file, '.');

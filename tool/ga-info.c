@@ -62,10 +62,12 @@ static enum outcome command_print(const struct command *command)
 static enum outcome commands_print(qmp_value list)
 {
     __attribute__((cleanup(qmp_freep))) struct command *commands = calloc(COMMANDS_MAX, sizeof(*commands));
-    enum outcome outcome = commands != NULL ? OUTCOME_DONE : outcome_of_error("commands", -ENOMEM);
+    enum outcome outcome = OUTCOME_DONE;
     qmp_value item = {0};
     size_t n = 0;
 
+    if (commands == NULL)
+        return outcome_of_error("commands", -ENOMEM);
     while (outcome == OUTCOME_DONE && n < COMMANDS_MAX && qmp_value_next(list, /* key= */ NULL, &item)) {
         struct command *command = &commands[n++];
         bool answers = true;

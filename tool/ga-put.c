@@ -131,8 +131,10 @@ static enum outcome put_run(const struct options *o, const char *const *words, s
 {
     __attribute__((cleanup(qmp_client_unrefp))) qmp_client *c = NULL;
     __attribute__((cleanup(transfer_freep))) struct transfer *t = calloc(1, sizeof(*t));
-    enum outcome outcome = t != NULL ? ga_words_check(words, n, 2) : outcome_of_error("a file", -ENOMEM);
+    enum outcome outcome = ga_words_check(words, n, 2);
 
+    if (t == NULL)
+        return outcome_of_error("a file", -ENOMEM);
     if (outcome == OUTCOME_DONE)
         outcome = ga_file_path_check(words[1]);
     if (outcome == OUTCOME_DONE)

@@ -65,6 +65,7 @@ static char *number_make(const struct machine *m)
     char *name;
 
     if (m->pid == 0)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): it was found by a monitor */
         return strdup(m->monitors[0].address);
     return asprintf(&name, "%s-%ld", daemon ? "qsd" : "qemu", m->pid) < 0 ? NULL : name;
 }

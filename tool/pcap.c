@@ -96,8 +96,8 @@ static bool tags_append(struct buffer *b, const struct record *record, const cha
 
 bool pcap_begin(struct buffer *b)
 {
-    return number_append(b, MAGIC) && number_append(b, VERSION) && number_append(b, /* time zone= */ 0) &&
-           number_append(b, /* accuracy= */ 0) && number_append(b, PACKET_MAX) && number_append(b, LINKTYPE);
+    return number_append(b, MAGIC) && number_append(b, VERSION) && number_append(b, /* time zone: */ 0) &&
+           number_append(b, /* accuracy: */ 0) && number_append(b, PACKET_MAX) && number_append(b, LINKTYPE);
 }
 
 /* A packet with as much of the text as it takes; *text and *size are then what is left. */

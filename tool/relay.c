@@ -159,9 +159,9 @@ static void chunk_send(struct way *w)
         memset(&control, 0, sizeof(control));
         message.msg_control = control.bytes;
         message.msg_controllen = CMSG_SPACE(w->n_fds * sizeof(int));
-        *CMSG_FIRSTHDR(&message) = (struct cmsghdr){
+        control.align = (struct cmsghdr){
             .cmsg_len = CMSG_LEN(w->n_fds * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), w->fds, w->n_fds * sizeof(int));
+        memcpy(CMSG_DATA(&control.align), w->fds, w->n_fds * sizeof(int));
     }
     n = sendmsg(w->to, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -23,7 +23,7 @@
 
 /* Lines that are kept, and how many there may be in the file before it is written anew. */
 #define LINES_KEPT 1000
-#define LINES_MAX (2 * LINES_KEPT)
+#define LINES_MAX ((size_t)2 * LINES_KEPT)
 /* The longest line that is kept. */
 #define LINE_MAX_BYTES 4096
 

@@ -119,6 +119,7 @@ static enum reader_end chunk_read(struct reader *r)
 static enum reader_end line_take(struct reader *r, size_t size, size_t end_size, char **ret)
 {
     enum reader_end end = READER_LINE;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a line was found in it */
     char *line = strndup(r->text, size);
 
     if (memchr(r->text, '\0', size) != NULL) {

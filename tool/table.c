@@ -200,6 +200,7 @@ static enum outcome rows_write(const struct column *columns, size_t n_columns, c
         l.widths[i] = strlen(columns[i].title);
         for (size_t k = 0; k < n_rows; k++) {
             const char *text = cells[k * n_columns + i].text;
+            /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): table_print() has filled every cell */
             size_t width = escape_width(text, strlen(text));
             l.widths[i] = width > l.widths[i] ? width : l.widths[i];
         }

@@ -64,6 +64,7 @@ static bool index_parse(const char *name, size_t *ret)
     if (digits == 0 || name[digits] != '\0' || (name[0] == '0' && digits > 1))
         return false;
     for (size_t i = 0; i < digits; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): strspn() has read these bytes */
         index = index < INDEX_MAX / 10 ? index * 10 + (size_t)(name[i] - '0') : INDEX_MAX;
     *ret = index;
     return true;

@@ -27,6 +27,11 @@ static qmp_pending *pending_of(struct session_command *command)
     return CONTAINER_OF(command, qmp_pending, command);
 }
 
+/* gcc does not see that of two references the first does not free. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#pragma GCC diagnostic ignored "-Wanalyzer-use-after-free"
 static void pending_release(qmp_pending *p)
 {
     if (!refs_drop(&p->refs))
@@ -38,6 +43,7 @@ static void pending_release(qmp_pending *p)
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
+#pragma GCC diagnostic pop
 
 /* Field by field: most of it, the command, is about to be written anyway. */
 static qmp_pending *pending_alloc(size_t text_size, size_t n_fds)
@@ -190,6 +196,7 @@ static int send_request(qmp_client *c, const struct qmp_request *request, qmp_re
     if (r < 0) {
         if (ret)
             pending_release(p);
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): of two references the first does not free */
         pending_release(p);
         return r;
     }

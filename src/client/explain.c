@@ -98,6 +98,7 @@ static socklen_t unix_peer(const qmp_client *c, struct sockaddr_un *ret)
     const char *flaw;
 
     if (c->link.fd >= 0 && getpeername(c->link.fd, (struct sockaddr *)(void *)ret, &size) == 0)
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the kernel filled it */
         return ret->sun_family == AF_UNIX ? size : 0;
     if (c->way != WAY_DIAL || address_parse(&a, c->address_text, &flaw) < 0 || a.kind != ADDRESS_UNIX)
         return 0;

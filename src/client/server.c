@@ -63,6 +63,7 @@ static void name_peer(const qmp_server *s, int fd, char *out, size_t size)
     struct sockaddr_storage peer;
     socklen_t peer_size = sizeof(peer);
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): the kernel filled it */
     if (getpeername(fd, (struct sockaddr *)(void *)&peer, &peer_size) == 0 && peer.ss_family != AF_UNIX)
         address_format(out, size, &peer, peer_size);
     else

@@ -47,7 +47,7 @@ static inline void masks_of(const char *p, struct masks *m)
 
     m->quote = m->backslash = m->open = m->close = 0;
     for (unsigned i = 0; i < 4; i++) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + (size_t)16 * i));
         __m128i y = _mm_or_si128(x, bit); /* [ becomes {, ] becomes } */
 
         m->quote |= movemask(_mm_cmpeq_epi8(x, quote)) << (16 * i);

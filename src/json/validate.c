@@ -341,6 +341,7 @@ static inline void push(uint64_t *bits, unsigned depth, bool object)
 {
     uint64_t bit = UINT64_C(1) << (depth % 64), *word = &bits[depth / 64];
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a bit is pushed before it is read */
     *word = object ? *word | bit : *word & ~bit;
 }
 

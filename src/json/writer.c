@@ -219,6 +219,7 @@ void qmp_writer_double(qmp_writer *w, const char *key, double value)
         snprintf(text, sizeof(text), "%.*g", digits, value);
         size = delocalise(text);
         double back = json_strtod(text);
+        /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): it is about bits: -0.0 is not 0.0 */
         if (memcmp(&back, &value, sizeof(value)) == 0)
             break;
     }

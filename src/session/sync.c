@@ -32,7 +32,7 @@
 
 #include "util/util.h"
 
-#define RESET '\xff'
+#define RESET 0xff
 #define QUESTION "{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":%" PRIu64 "}}\n"
 
 uint64_t sync_random(void)
@@ -49,6 +49,7 @@ static void ask(struct session *s, const char *format)
     int size;
 
     s->sync_number = sync_random() & INT64_MAX;
+    /* cppcheck-suppress wrongPrintfScanfArgNum; it loses the format where a string is made of two */
     size = snprintf(s->sync_text, sizeof(s->sync_text), format, s->sync_number);
     s->sync = (struct session_command){.state = COMMAND_OUTGOING, .text = s->sync_text, .size = (size_t)size};
     list_append(&s->outgoing, &s->sync.link);

@@ -363,6 +363,7 @@ static int resolve_tcp(const struct address *a, struct sockaddr_storage *ret, so
     }
     parse_ipv6(a->tcp.host, a->tcp.host_size, &in6.sin6_addr, interface);
     /* An interface is a name, or the number that it has. */
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): it was parsed before */
     if (interface[0] != '\0' && parse_number(interface, INT_MAX, &in6.sin6_scope_id) < 0) {
         in6.sin6_scope_id = if_nametoindex(interface);
         if (in6.sin6_scope_id == 0)

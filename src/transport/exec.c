@@ -21,7 +21,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -171,10 +171,11 @@ bool exec_status(int status_fd, int *ret)
 {
     char text[STATUS_MAX] = "";
     ssize_t n = status_fd < 0 ? -1 : recv(status_fd, text, sizeof(text) - 1, MSG_PEEK | MSG_DONTWAIT);
-    int status;
+    char *end;
+    long status = strtol(text, &end, 10);
 
-    if (n <= 0 || sscanf(text, "%d\n", &status) != 1)
+    if (n <= 0 || end == text)
         return false;
-    *ret = status;
+    *ret = (int)status;
     return true;
 }

@@ -440,6 +440,7 @@ int listening_open(struct listening *s, const struct address *a, struct link_fla
 static int accept_one(int fd)
 {
 #ifdef __linux__
+    /* cppcheck-suppress nullPointer; nobody's address is wanted */
     int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 #else
     int peer = accept(fd, NULL, NULL);

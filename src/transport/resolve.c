@@ -100,6 +100,7 @@ int resolve_start(struct resolve **ret, const char *host, unsigned port)
     if (error >= 0)
         error = start_thread(r);
     if (error < 0) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): a thread that did not start has given back its own reference */
         unref(r);
         return error;
     }

@@ -23,7 +23,7 @@
 /* How many names of a certificate are listed, and how long each may get. */
 #define NAMES_MAX 4u
 #define NAME_MAX_SIZE 72u
-#define NAMES_TEXT_MAX ((NAMES_MAX + 1) * (NAME_MAX_SIZE + 2))
+#define NAMES_TEXT_MAX ((size_t)(NAMES_MAX + 1) * (NAME_MAX_SIZE + 2))
 
 /* The types of a TLS record that can come first: an alert, or a part of the handshake. */
 #define RECORD_ALERT 21

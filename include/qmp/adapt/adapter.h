@@ -112,6 +112,7 @@ static inline void qmp_adapter_ready(struct qmp_adapter *a)
 
     if (a->gone) /* somebody runs the loop inside a callback */
         return;
+    /* cppcheck-suppress autoVariables; it is taken back before the function returns */
     a->gone = &gone;
     (void)qmp_client_process(a->client); /* whatever it says, the client has told what to do next */
     if (gone)
