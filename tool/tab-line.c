@@ -31,16 +31,17 @@ static bool option_find(const char *name, size_t size, char letter, struct optio
 static const char *option_parse(const char *word, const char **ret_value)
 {
     struct option_help option;
-    size_t size = strcspn(word + 2, "=");
+    size_t size;
 
     *ret_value = NULL;
     if (word[1] == '-') {
+        size = strcspn(word + 2, "=");
         if (!option_find(word + 2, size, '\0', &option) || option.value == NULL)
             return NULL;
         *ret_value = word[size + 2] == '=' ? word + size + 3 : NULL;
         return option.long_name;
     }
-    for (const char *letter = word + 1; *letter != '\0' && option_find(NULL, 0, *letter, &option); letter++) {
+    for (const char *letter = word + 1; *letter != '\0' && option_find("", 0, *letter, &option); letter++) {
         if (option.value == NULL)
             continue;
         *ret_value = letter[1] != '\0' ? letter + 1 : NULL;
