@@ -134,7 +134,7 @@ static void socket_parse(struct endpoint *e, const char *text, const char *impli
         e->host = option_value(text, implied, "host");
     if (e->path == NULL && e->port == NULL)
         e->port = option_value(text, implied, "port");
-    e->fd = fd != NULL ? atoi(fd) : -1;
+    e->fd = fd != NULL ? (int)strtol(fd, NULL, 10) : -1;
     e->server = value_is_on(text, "server");
     e->wait = e->server && !value_is(text, implied, "wait", "off") && !value_is(text, implied, "wait", "no") &&
               !value_is(text, implied, "wait", "false");
