@@ -559,14 +559,16 @@ static int handle_items(qmp_client *c)
     return r < 0 ? r : 0;
 }
 
-/* Nothing else can come up before the answer to wait for. */
-static bool may_wait(const qmp_client *c, uint64_t until)
+/* How long to wait for input where nothing else can come up before: 0 not at all, a moment, or for ever. */
+static uint64_t patience(const qmp_client *c, uint64_t until)
 {
     uint64_t earliest = MIN(until, connection_deadline(c));
 
-    if (until == 0 || wants_output(c))
-        return false;
-    return earliest == QMP_FOREVER || (earliest != 0 && time_now() + SOCKET_PATIENCE <= earliest);
+    if (earliest == 0 || wants_output(c))
+        return 0;
+    if (earliest == QMP_FOREVER)
+        return QMP_FOREVER;
+    return time_now() + SOCKET_PATIENCE <= earliest ? SOCKET_PATIENCE : 0;
 }
 
 /* The stream has ended. Where TLS knows why, that is the reason. */
@@ -586,6 +588,7 @@ static int hang_up(qmp_client *c, int error)
 /* Returns 1 when something came, 0, negative. */
 static int receive_into(qmp_client *c, char *scratch, uint64_t until)
 {
+    uint64_t waits;
     char *data;
     size_t size;
     ssize_t n;
@@ -594,7 +597,9 @@ static int receive_into(qmp_client *c, char *scratch, uint64_t until)
     r = session_space(&c->session, scratch, CLIENT_RECEIVE_SIZE, &data, &size);
     if (r < 0)
         return r;
-    n = may_wait(c, until) ? link_receive_patiently(&c->link, data, size) : link_receive(&c->link, data, size);
+    waits = patience(c, until);
+    n = waits > 0 ? link_receive_patiently(&c->link, data, size, waits == QMP_FOREVER)
+                  : link_receive(&c->link, data, size);
     if (n == -EAGAIN)
         return c->send_error < 0 ? hang_up(c, c->send_error) : 0; /* all it said has been read */
     if (n <= 0)

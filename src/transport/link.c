@@ -494,8 +494,15 @@ ssize_t link_receive(struct link *l, void *data, size_t size)
     return l->tls ? tls_receive(l->tls, data, size) : socket_receive(l->fd, data, size);
 }
 
-ssize_t link_receive_patiently(struct link *l, void *data, size_t size)
+ssize_t link_receive_patiently(struct link *l, void *data, size_t size, bool for_ever)
 {
+    if (!for_ever && !l->bounded && !l->tls) {
+        int r = socket_bound_patience(l->fd);
+
+        if (r < 0)
+            return r;
+        l->bounded = true;
+    }
     return l->tls ? tls_receive(l->tls, data, size) : socket_receive_patiently(l->fd, data, size);
 }
 

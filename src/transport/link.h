@@ -33,6 +33,7 @@ struct link {
     enum link_state state;
     int fd;           /* to poll, -1: none now. While RESOLVING it is not a socket */
     bool accepted;    /* the peer dialled us: with TLS, we are its server */
+    bool bounded;     /* its patience: some wait was not for ever */
     bool carries_fds; /* a UNIX socket that leads straight to the peer */
     int status_fd;    /* exec: where the shell tells the exit status of the command; -1 */
     struct dial *dial;
@@ -78,10 +79,10 @@ uint64_t link_deadline(const struct link *l);
 void link_explain_wait(const struct link *l, char *out, size_t size);
 
 /* UP only. Returns the bytes received; 0 at the end; -EAGAIN; other errnos (-EBADMSG: the TLS stream is broken, cut
- * off, or not TLS; -EACCES: the TLS peer refuses us after all). Patiently: may wait up to SOCKET_PATIENCE for
- * something. */
+ * off, or not TLS; -EACCES: the TLS peer refuses us after all). Patiently: may wait for
+ * something, up to SOCKET_PATIENCE or for ever. */
 ssize_t link_receive(struct link *l, void *data, size_t size);
-ssize_t link_receive_patiently(struct link *l, void *data, size_t size);
+ssize_t link_receive_patiently(struct link *l, void *data, size_t size, bool for_ever);
 /* More about the last failure of link_receive(), or about an end before the first byte; "" for nothing. */
 const char *link_words(const struct link *l);
 /* Returns how many bytes were taken, -EAGAIN, other errnos. Raises no SIGPIPE. Descriptors go with the first byte, and

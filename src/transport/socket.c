@@ -81,7 +81,6 @@ static void quicken(int fd)
 
 int socket_adopt(int fd)
 {
-    const struct timeval patience = {0, (suseconds_t)SOCKET_PATIENCE};
     int type, flags, r;
     socklen_t size = sizeof(type);
 
@@ -94,8 +93,6 @@ int socket_adopt(int fd)
         return r;
     flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
-        return -errno;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
         return -errno;
 #ifdef SO_NOSIGPIPE
     int on = 1;
@@ -187,6 +184,13 @@ static ssize_t receive(int fd, void *data, size_t size, int flags)
 ssize_t socket_receive(int fd, void *data, size_t size)
 {
     return receive(fd, data, size, MSG_DONTWAIT);
+}
+
+int socket_bound_patience(int fd)
+{
+    const struct timeval patience = {0, (suseconds_t)SOCKET_PATIENCE};
+
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ? -errno : 0;
 }
 
 ssize_t socket_receive_patiently(int fd, void *data, size_t size)

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* How long socket_receive_patiently() blocks at most, in µs. */
+/* How long socket_receive_patiently() blocks at most, in µs, after socket_bound_patience(). */
 #define SOCKET_PATIENCE UINT64_C(50000)
 /* Descriptors that go with one message, as Linux has it. */
 #define SOCKET_FDS_MAX ((size_t)253)
@@ -33,7 +33,10 @@ int socket_family(int fd);
 
 /* Returns the bytes received; 0 at the end; -EAGAIN when there is nothing; other errnos. */
 ssize_t socket_receive(int fd, void *data, size_t size);
-/* As above, but waits up to SOCKET_PATIENCE for something. Saves the poll() of an answer that is about to come. */
+/* As above, but waits for something, as long as it takes; or, once the patience of the socket is bounded, up to
+ * SOCKET_PATIENCE. Saves the poll() of an answer that is about to come. Bounding returns 0, or the errno; it makes
+ * every wait set a timer, for which a twentieth of a round trip goes. */
+int socket_bound_patience(int fd);
 ssize_t socket_receive_patiently(int fd, void *data, size_t size);
 
 /* Returns the bytes sent, -EAGAIN, other errnos. Raises no SIGPIPE. */

@@ -380,6 +380,8 @@ static void test_patience(void **state)
 
     (void)state;
     new_pair(fds);
+    assert_int_equal(socket_bound_patience(-1), -EBADF);
+    assert_int_equal(socket_bound_patience(fds[0]), 0);
     start = time_now();
     assert_int_equal(socket_receive_patiently(fds[0], &byte, 1), -EAGAIN);
     took = time_now() - start;
@@ -405,6 +407,7 @@ static void test_patience_is_rewarded(void **state)
 
     (void)state;
     new_pair(fds);
+    assert_int_equal(socket_bound_patience(fds[0]), 0);
     assert_int_equal(pthread_create(&thread, NULL, write_byte, &fds[1]), 0);
     while (n == -EAGAIN && time_now() < deadline)
         n = socket_receive_patiently(fds[0], &byte, 1);
