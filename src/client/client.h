@@ -38,7 +38,8 @@ struct qmp_pending {
     qmp_reply_fn callback;
     void *userdata;
     uint64_t deadline;
-    struct list overdue; /* while command_expire() completes several */
+    struct list overdue;          /* while command_expire() completes several */
+    qmp_pending *given_up_before; /* in the client's list of those */
     struct session_command command;
     int fds[]; /* copies of the caller's, then the text */
 };
@@ -104,7 +105,7 @@ struct qmp_client {
     /* Commands. */
     size_t n_commands;         /* that the session knows, late replies included */
     uint64_t command_deadline; /* not later than the earliest of them */
-    bool cancelled;            /* atomic: some command is */
+    qmp_pending *cancelled;    /* atomic: since the last step, the latest first, with a reference each */
 
     /* Listeners. */
     struct index index;

@@ -6,9 +6,9 @@
  * or not, or the connection ends. It completes exactly once: under its own lock `done` is set, and whoever set it runs
  * the callback, on the driving thread.
  *
- * Giving a command up never touches the client's state: it only leaves a note, under the command's own lock, and wakes
- * the driver, which completes the command in its next step. So it is safe from anywhere, whatever becomes of the
- * client. */
+ * Giving a command up never touches the client's state: under the command's own lock, it puts the command on a list
+ * of those that were given up, and wakes the driver, which completes them in its next step. So it is safe from
+ * anywhere, whatever becomes of the client. */
 
 #include "client/client.h"
 
@@ -292,9 +292,27 @@ bool command_is_over(qmp_pending *p)
     return over;
 }
 
+/* Those that were given up, in that order. Whatever is not done is the client's, and stays. */
+static void collect_cancelled(qmp_client *c, struct list *overdue)
+{
+    qmp_pending *p = __atomic_exchange_n(&c->cancelled, NULL, __ATOMIC_ACQ_REL), *before;
+
+    for (; p; p = before) {
+        before = p->given_up_before;
+        pthread_mutex_lock(&p->lock);
+        if (!p->done) {
+            p->error = -ECANCELED;
+            list_append(overdue->next, &p->overdue); /* in front */
+        }
+        pthread_mutex_unlock(&p->lock);
+        pending_release(p);
+    }
+}
+
 void command_end_all(qmp_client *c)
 {
     struct session_command *command;
+    struct list none;
 
     if (!c->session_inited)
         return;
@@ -305,25 +323,27 @@ void command_end_all(qmp_client *c)
         let_go(c, p);
     }
     c->command_deadline = QMP_FOREVER;
+    list_init(&none);
+    collect_cancelled(c, &none); /* all are done */
 }
 
-/* Whether a command has to complete without its reply; `error` then says why. */
+/* Whether a command has to complete without its reply. One that was given up is, or will be, collected as such. */
 static bool is_overdue(qmp_pending *p, uint64_t now, uint64_t *earliest)
 {
     bool overdue;
 
     pthread_mutex_lock(&p->lock);
-    overdue = !p->done && (p->cancelled || p->deadline <= now);
+    overdue = !p->done && !p->cancelled && p->deadline <= now;
     if (overdue)
-        p->error = p->cancelled ? -ECANCELED : -ETIMEDOUT;
-    else if (!p->done)
+        p->error = -ETIMEDOUT;
+    else if (!p->done && !p->cancelled)
         *earliest = MIN(*earliest, p->deadline);
     pthread_mutex_unlock(&p->lock);
     return overdue;
 }
 
 /* In the order in which they were sent. */
-static void collect_overdue(qmp_client *c, uint64_t now, struct list *overdue)
+static void collect_late(qmp_client *c, uint64_t now, struct list *overdue)
 {
     struct list *const heads[] = {&c->session.in_flight, &c->session.outgoing, &c->session.queued};
     uint64_t earliest = QMP_FOREVER;
@@ -342,17 +362,15 @@ static void collect_overdue(qmp_client *c, uint64_t now, struct list *overdue)
 
 int command_expire(qmp_client *c)
 {
-    bool cancelled = __atomic_exchange_n(&c->cancelled, false, __ATOMIC_ACQ_REL);
     struct list list, *i, *n;
     uint64_t now;
 
-    if (!c->session_inited || (!cancelled && c->command_deadline == QMP_FOREVER))
-        return 0;
-    now = time_now();
-    if (!cancelled && now < c->command_deadline)
+    if (!c->session_inited || (!__atomic_load_n(&c->cancelled, __ATOMIC_ACQUIRE) && c->command_deadline == QMP_FOREVER))
         return 0;
     list_init(&list);
-    collect_overdue(c, now, &list);
+    collect_cancelled(c, &list);
+    if (c->command_deadline != QMP_FOREVER && (now = time_now()) >= c->command_deadline)
+        collect_late(c, now, &list);
     if (list_empty(&list))
         return 0;
     /* First out of the session, then back to their owners: callbacks may send. A late reply needs what is in flight. */
@@ -496,11 +514,17 @@ int qmp_client_execute(qmp_client *c, const char *command, const char *arguments
 /* With the command's lock held. */
 static void give_up(qmp_pending *p)
 {
+    qmp_pending **last;
+
     if (p->done || p->cancelled)
         return;
     p->cancelled = true;
     pthread_cond_broadcast(&p->completed);
-    __atomic_store_n(&p->client->cancelled, true, __ATOMIC_RELEASE);
+    refs_take(&p->refs);
+    last = &p->client->cancelled;
+    p->given_up_before = __atomic_load_n(last, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(last, &p->given_up_before, p, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        continue;
     drive_wake(p->client);
     drive_nudge(p->client);
 }

@@ -771,6 +771,51 @@ static void test_cancel_before_sending(void)
     duo_close(&d);
 }
 
+enum { GIVEN_UP = 200 };
+
+struct many {
+    qmp_pending *p[GIVEN_UP];
+    unsigned order[GIVEN_UP], n; /* who completed, one after the other */
+};
+
+static void note_order(qmp_pending *p, int error, qmp_message *reply, void *userdata)
+{
+    struct many *m = userdata;
+    unsigned i = 0;
+
+    assert_error(error, -ECANCELED);
+    assert_null(reply);
+    while (m->p[i] != p)
+        i++;
+    m->order[m->n++] = i;
+}
+
+/* They complete in the order in which they were given up, each once, though others of them end meanwhile. */
+static void test_cancel_many(void)
+{
+    for (unsigned closed = 0; closed < 2; closed++) {
+        struct duo d = duo_open();
+        struct many m = {.n = 0};
+
+        for (unsigned i = 0; i < GIVEN_UP; i++)
+            assert_ok(qmp_client_execute_async(d.client, "never", NULL, note_order, &m, &m.p[i]));
+        for (unsigned i = 0; i < GIVEN_UP; i++)
+            assert_ok(qmp_pending_cancel(m.p[i * 7 % GIVEN_UP]));
+        if (closed)
+            assert_ok(qmp_client_disconnect(d.client));
+        else
+            drive(d.client);
+        assert_int_equal(m.n, GIVEN_UP);
+        for (unsigned i = 0; i < GIVEN_UP; i++) {
+            assert_int_equal(m.order[i], closed ? i : i * 7 % GIVEN_UP);
+            qmp_pending_unref(m.p[i]);
+        }
+        if (!closed)
+            duo_works(&d, NULL);
+        duo_close(&d);
+    }
+}
+
 /* Given up before the client was driven at all. */
 static void test_cancel_at_once(void)
 {
@@ -1276,6 +1321,7 @@ int main(int argc, char **argv)
         CHECK_TEST(test_waits_in_a_storm_threaded),
         CHECK_TEST(test_waits_among_signals),
         CHECK_TEST(test_cancel_before_sending),
+        CHECK_TEST(test_cancel_many),
         CHECK_TEST(test_cancel_at_once),
         CHECK_TEST(test_cancel_after_sending),
         CHECK_TEST(test_cancel_half_sent),
