@@ -35,13 +35,15 @@ static void start(struct round *r, struct fixture *f)
     r->other = connect_client(&(struct fixture){.threaded = true, .machine = f->machine}, 1);
     r->relay = relay_start(listen_at(path), machine_address(f->machine, 0));
     r->account = account_new(r->client, r->relay);
+    f->client = qmp_client_ref(r->client); /* goes when the test fails, too */
     assert_ok(qmp_client_set_reconnect(r->client, &soon));
     assert_ok(qmp_client_connect(r->client, path));
     assert_ok(qmp_client_wait_running(r->client, CHECK_WAIT));
 }
 
-static void done(struct round *r)
+static void done(struct round *r, struct fixture *f)
 {
+    f->client = qmp_client_unref(f->client);
     qmp_client_unref(r->client);
     qmp_client_unref(r->other);
     relay_stop(r->relay);
@@ -121,13 +123,13 @@ static void disturb(struct fixture *f, uint64_t seed)
     assert_int_equal(r.account->replies, r.account->n_commands);
     assert_true(r.account->events >= STEPS / 3);
     assert_int_equal(r.account->gaps, 0);
-    done(&r);
+    done(&r, f);
 }
 
 static void disturbed(struct fixture *f)
 {
     begin(f);
-    assert_ok(qmp_client_disconnect(f->client));
+    f->client = qmp_client_unref(f->client);
     each_seed(2, disturb, f);
 }
 
@@ -150,13 +152,13 @@ static void cut(struct fixture *f, uint64_t seed)
     settle_and_check(&r);
     say(&r);
     assert_true(r.account->connections > 1 && r.account->gaps > 0 && r.account->events > 0);
-    done(&r);
+    done(&r, f);
 }
 
 static void cut_again_and_again(struct fixture *f)
 {
     begin(f);
-    assert_ok(qmp_client_disconnect(f->client));
+    f->client = qmp_client_unref(f->client);
     each_seed(3, cut, f);
 }
 
@@ -181,13 +183,13 @@ static void storm(struct fixture *f, uint64_t seed)
     settle_and_check(&r);
     say(&r);
     assert_true(r.account->connections > STEPS && r.account->gaps > 0);
-    done(&r);
+    done(&r, f);
 }
 
 static void reconnect_storm(struct fixture *f)
 {
     begin(f);
-    assert_ok(qmp_client_disconnect(f->client));
+    f->client = qmp_client_unref(f->client);
     each_seed(1, storm, f);
 }
 
@@ -224,9 +226,10 @@ static void note_failure(qmp_client *c, enum qmp_runstate state, void *userdata)
 
 static void damage(struct fixture *f, uint64_t seed)
 {
-    struct failures failures = {0};
+    static struct failures failures; /* it may be written to after the test has failed */
     struct round r;
 
+    failures = (struct failures){0};
     start(&r, f);
     r.account->corrupted = true;
     assert_ok(qmp_client_set_runstate_handler(r.client, note_failure, &failures));
@@ -246,13 +249,13 @@ static void damage(struct fixture *f, uint64_t seed)
     if (failures.undocumented > 0)
         fail_msg("%u failures of kind %d or so", failures.undocumented, (int)failures.kind);
     assert_true(failures.n > 0);
-    done(&r);
+    done(&r, f);
 }
 
 static void damaged(struct fixture *f)
 {
     begin(f);
-    assert_ok(qmp_client_disconnect(f->client));
+    f->client = qmp_client_unref(f->client);
     each_seed(2, damage, f);
 }
 

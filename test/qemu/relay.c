@@ -34,7 +34,7 @@
 
 struct relay {
     pthread_t thread;
-    pthread_mutex_t lock; /* of the records */
+    bool ended;
     int listener;
     int wake[2];
     struct sockaddr_un server;
@@ -91,10 +91,8 @@ static void take(struct relay *r)
     r->ends[1] = connect_to(&r->server);
     if (r->ends[1] < 0)
         hang_up(r);
-    pthread_mutex_lock(&r->lock);
     r->records = grow(r->records, (r->n_records + 1) * sizeof(*r->records));
     r->records[r->n_records++] = (struct relay_record){.size = {0, 0}};
-    pthread_mutex_unlock(&r->lock);
     __atomic_add_fetch(&r->count, 1, __ATOMIC_ACQ_REL);
 }
 
@@ -175,12 +173,10 @@ static bool pass(struct relay *r, size_t to, const char *data, size_t n)
         wait_a_moment(r);
     if (send(r->ends[to], data, n, MSG_NOSIGNAL) != (ssize_t)n)
         return false;
-    pthread_mutex_lock(&r->lock);
     record = &r->records[r->n_records - 1];
     record->text[to] = grow(record->text[to], record->size[to] + n);
     memcpy(record->text[to] + record->size[to], data, n);
     record->size[to] += n;
-    pthread_mutex_unlock(&r->lock);
     return true;
 }
 
@@ -268,7 +264,6 @@ struct relay *relay_start(int listener, const char *path)
     struct relay *r = calloc(1, sizeof(*r));
 
     assert_non_null(r);
-    pthread_mutex_init(&r->lock, NULL);
     r->listener = listener;
     r->ends[0] = r->ends[1] = -1;
     r->server.sun_family = AF_UNIX;
@@ -289,11 +284,19 @@ void relay_cut(struct relay *r)
     tell(r, CUT, 0, 0);
 }
 
+static void end(struct relay *r)
+{
+    if (r->ended)
+        return;
+    r->ended = true;
+    tell(r, STOP, 0, 0);
+    pthread_join(r->thread, NULL);
+}
+
 const struct relay_record *relay_records(struct relay *r, size_t *ret_n)
 {
-    pthread_mutex_lock(&r->lock);
+    end(r);
     *ret_n = r->n_records;
-    pthread_mutex_unlock(&r->lock);
     return r->records;
 }
 
@@ -304,8 +307,7 @@ unsigned relay_count(struct relay *r)
 
 void relay_stop(struct relay *r)
 {
-    tell(r, STOP, 0, 0);
-    pthread_join(r->thread, NULL);
+    end(r);
     close(r->listener);
     close(r->wake[0]);
     close(r->wake[1]);
@@ -314,6 +316,5 @@ void relay_stop(struct relay *r)
         free(r->records[i].text[1]);
     }
     free(r->records);
-    pthread_mutex_destroy(&r->lock);
     free(r);
 }

@@ -31,13 +31,13 @@ void relay_cut(struct relay *r);
 unsigned relay_count(struct relay *r);
 void relay_stop(struct relay *r);
 
-/* What went through a connection: to the client, and to the server. Borrowed until it stops; to be asked for while
- * nothing goes through. */
+/* What went through a connection: to the client, and to the server. */
 struct relay_record {
     char *text[2];
     size_t size[2];
 };
 
+/* Ends all that goes through, for good. Borrowed until relay_stop(). */
 const struct relay_record *relay_records(struct relay *r, size_t *ret_n);
 
 #endif
