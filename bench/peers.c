@@ -2,7 +2,7 @@
 /* The library among its peers: the same server, the same work, in one run.
  *
  * Each peer is a program in peers/ that connects, warms up, does its work as its manual says, and prints what a unit
- * took by its own clock. Library and peer take turns, three times. A peer that is not installed has a row that says
+ * took by its own clock. All of them take turns, in five rounds. A peer that is not installed has a row that says
  * what to install; one that cannot do the work has a row with what it said. The server is one process that greets,
  * answers at once, and floods whoever says `stop`. From start to end of a process the server is a real QEMU.
  *
@@ -32,6 +32,7 @@
 #define STATUS "{\"status\": \"running\", \"singlestep\": false, \"running\": true}"
 #define DEADLINE 60u /* seconds, of one program */
 #define BATCH ((size_t)256)
+#define ROUNDS 5u
 
 struct work {
     const char *name, *title;
@@ -249,21 +250,50 @@ static void row(const struct work *w, const struct peer *p, struct duel d)
         is_reference && w->at_least > 0 ? goal_times_at_least(faster, w->at_least) : goal_none());
 }
 
-static void against(const struct work *w, const struct options *o, const char *socket, const struct peer *p)
+/* Whether a peer can do the work; if not, its row says why. */
+static bool can(struct run *r)
 {
-    struct run ours = {&library, w, o, socket, ""}, theirs = {p, w, o, socket, ""};
     char why[200];
 
-    if (!is_here(&theirs)) {
-        table_skipped(p->name, p->missing);
-        return;
+    if (!is_here(r)) {
+        table_skipped(r->peer->name, r->peer->missing);
+        return false;
     }
-    if (isnan(peer_run(&theirs))) {
-        snprintf(why, sizeof(why), "it says: %s", theirs.failure);
-        table_skipped(p->name, why);
-        return;
+    if (!isnan(peer_run(r)))
+        return true;
+    snprintf(why, sizeof(why), "it says: %s", r->failure);
+    table_skipped(r->peer->name, why);
+    return false;
+}
+
+/* All of them in each round, so that a slow minute is one for all. */
+static void contest(const struct work *w, const struct options *o, const char *socket)
+{
+    double ours[ROUNDS], theirs[ELEMENTS(peers)][ROUNDS];
+    struct run us = {&library, w, o, socket, ""}, them[ELEMENTS(peers)];
+    unsigned rounds = o->quick ? 1 : ROUNDS;
+    bool takes_part[ELEMENTS(peers)];
+
+    for (size_t p = 0; p < ELEMENTS(peers); p++) {
+        them[p] = (struct run){&peers[p], w, o, socket, ""};
+        takes_part[p] = can(&them[p]);
     }
-    row(w, p, duel(o->quick ? 1 : 3, (struct contestant){peer_run, &ours}, (struct contestant){peer_run, &theirs}));
+    for (unsigned i = 0; i < rounds; i++) {
+        ours[i] = peer_run(&us);
+        for (size_t p = 0; p < ELEMENTS(peers); p++)
+            if (takes_part[p])
+                theirs[p][i] = peer_run(&them[p]);
+    }
+    for (size_t p = 0; p < ELEMENTS(peers); p++) {
+        double ratio[ROUNDS], copy[ROUNDS];
+
+        if (!takes_part[p])
+            continue;
+        for (unsigned i = 0; i < rounds; i++)
+            ratio[i] = ours[i] / theirs[p][i];
+        memcpy(copy, ours, sizeof(copy));
+        row(w, &peers[p], (struct duel){median(copy, rounds), median(theirs[p], rounds), median(ratio, rounds)});
+    }
 }
 
 static void works_of_peers(const struct options *o, const char *socket)
@@ -281,8 +311,7 @@ static void works_of_peers(const struct options *o, const char *socket)
             continue;
         }
         server = server_fork(socket, schema, o->quick ? w->count_quick : w->count);
-        for (size_t p = 0; p < ELEMENTS(peers); p++)
-            against(w, o, socket, &peers[p]);
+        contest(w, o, socket);
         kill(server, SIGKILL);
         waitpid(server, NULL, 0);
         unlink(socket);
