@@ -10,7 +10,7 @@ export V
 release = $(BUILD)-release
 release_options = --buildtype=release --prefix='$(PREFIX)' -Dtests=false
 
-.PHONY: help demo check coverage install fuzz model soak analyse bench clean
+.PHONY: help demo check coverage install fuzz model soak analyse bench plots clean
 
 help:
 	@echo 'make demo      watch the library work on a real QEMU (half a minute from a fresh clone)'
@@ -20,6 +20,7 @@ help:
 	@echo 'make analyse   look for defects without running anything: cppcheck, gcc -fanalyzer, clang-tidy'
 	@echo 'make install   into PREFIX=$(PREFIX), staged under DESTDIR if that is set'
 	@echo 'make bench     measure, in ratios to bare system calls'
+	@echo 'make plots     redraw doc/PERFORMANCE.md from what make bench measured'
 	@echo 'make fuzz      look for inputs that break something, FUZZ_SECONDS=60 for each of the harnesses'
 	@echo 'make soak      HOURS=$(HOURS) of work, after which nothing may have grown, got lost or stood still'
 	@echo 'make clean     remove the build folders $(BUILD), $(BUILD)-*'
@@ -53,7 +54,13 @@ install:
 bench:
 	@scripts/setup check
 	@scripts/build $(BUILD)-bench --buildtype=release -Ddebug=true -Dtests=false -Dbench=true
-	@$(BUILD)-bench/bench/qmp-bench
+	@$(BUILD)-bench/bench/qmp-bench --data $(BUILD)-bench/figures.tsv
+
+plots:
+	@test -f $(BUILD)-bench/figures.tsv || { echo 'make bench comes first' >&2; exit 1; }
+	@mkdir -p doc/performance
+	@cp $(BUILD)-bench/figures.tsv doc/performance/figures.tsv
+	@bench/page.py doc/performance/figures.tsv doc/PERFORMANCE.md doc/performance
 
 fuzz:
 	@scripts/setup check
