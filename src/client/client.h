@@ -46,6 +46,7 @@ struct qmp_pending {
 
 struct call {
     qmp_listener *listener;
+    uint64_t registration;
     bool ask; /* the rule's function first; else only the handler */
 };
 

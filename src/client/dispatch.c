@@ -37,7 +37,7 @@ static void note_call(qmp_client *c, qmp_listener *l, bool ask)
         c->calls = calls;
         c->calls_allocated = n;
     }
-    c->calls[c->n_calls++] = (struct call){qmp_listener_ref(l), ask};
+    c->calls[c->n_calls++] = (struct call){qmp_listener_ref(l), listener_registration(l), ask};
 }
 
 static void on_found(void *userdata, qmp_listener *l, struct rule *rule)
@@ -50,14 +50,17 @@ static void on_found(void *userdata, qmp_listener *l, struct rule *rule)
         note_call(d->c, l, /* ask= */ false);
 }
 
-static bool is_here(qmp_client *c, qmp_listener *l)
+/* Still under this registration: who was removed and is back hears what comes from then on. */
+static bool is_here(qmp_client *c, qmp_listener *l, uint64_t registration)
 {
-    return !c->dying && !l->remove_wanted && listener_is_attached(l, &c->host);
+    return !c->dying && !l->remove_wanted && listener_is_attached(l, &c->host) &&
+           listener_registration(l) == registration;
 }
 
 /* The rule may be another one by now: a callback, or another thread, has changed it. Then the new one decides. */
-static bool ask(qmp_client *c, qmp_listener *l, qmp_message *event)
+static bool ask(qmp_client *c, const struct call *call, qmp_message *event)
 {
+    qmp_listener *l = call->listener;
     CLEANUP(rule_unrefp) struct rule *rule = listener_rule(l);
     bool accepted = true;
 
@@ -69,14 +72,14 @@ static bool ask(qmp_client *c, qmp_listener *l, qmp_message *event)
             rule->accept ? rule->accept(l, event, rule->accept_userdata) : rule->filter(event, rule->filter_userdata);
         client_call_end(c);
     }
-    return accepted && is_here(c, l);
+    return accepted && is_here(c, l, call->registration);
 }
 
-static void call_handler(qmp_client *c, qmp_listener *l)
+static void call_handler(qmp_client *c, qmp_listener *l, uint64_t registration)
 {
     bool called = true;
 
-    while (called && is_here(c, l)) {
+    while (called && is_here(c, l, registration)) {
         client_call_begin(c, CALLING_OTHER, l);
         called = listener_call_handler(l);
         client_call_end(c);
@@ -88,12 +91,12 @@ static void run_call(qmp_client *c, const struct call *call, qmp_message *event)
     qmp_listener *l = call->listener;
     bool handler = !call->ask;
 
-    if (!is_here(c, l))
+    if (!is_here(c, l, call->registration))
         return;
-    if (call->ask && ask(c, l, event))
+    if (call->ask && ask(c, call, event))
         handler = listener_push(l, event);
     if (handler)
-        call_handler(c, l);
+        call_handler(c, l, call->registration);
 }
 
 bool dispatch_event(qmp_client *c, qmp_message *event)
@@ -127,7 +130,7 @@ again:
 
         if (!c->dying && listener_wants_call(l)) {
             qmp_listener_ref(l);
-            call_handler(c, l);
+            call_handler(c, l, listener_registration(l));
             qmp_listener_unref(l);
             did = 1;
             goto again; /* the list may have changed */

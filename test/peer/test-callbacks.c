@@ -464,6 +464,73 @@ static void test_handler_removes_another(void)
     stage_close(&s);
 }
 
+/* Who is removed and registered again in the middle of an event hears what comes from then on, not that event any more.
+ * Whatever the order in which listeners are served, one of the two comes after the handler. */
+struct return_to {
+    qmp_client *c;
+    qmp_listener *asked[2];
+    bool returned; /* during the event under way */
+    unsigned questions, late_questions;
+    int results[4];
+};
+
+static bool on_question(const qmp_message *event, void *userdata)
+{
+    struct return_to *r = userdata;
+
+    (void)event;
+    r->questions++;
+    r->late_questions += r->returned;
+    return true;
+}
+
+static void on_return(qmp_listener *l, qmp_message *event, void *userdata)
+{
+    struct return_to *r = userdata;
+
+    (void)event;
+    for (unsigned i = 0; i < 2; i++) {
+        r->results[2 * i] = qmp_client_remove_listener(r->c, r->asked[i]);
+        r->results[2 * i + 1] = qmp_client_register_listener(r->c, r->asked[i]);
+    }
+    r->returned = true;
+    qmp_listener_set_handler(l, NULL, NULL);
+}
+
+static void test_removed_and_back_within_an_event(void)
+{
+    struct duo d = duo_open();
+    struct return_to r = {.c = d.client};
+    qmp_listener *handled = NULL;
+
+    assert_ok(qmp_listener_new(&handled, NULL));
+    assert_ok(qmp_listener_set_handler(handled, on_return, &r));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_ok(qmp_listener_new(&r.asked[i], NULL));
+        assert_ok(qmp_listener_set_filter(r.asked[i], on_question, &r));
+    }
+    assert_ok(qmp_client_register_listener(d.client, r.asked[0]));
+    assert_ok(qmp_client_register_listener(d.client, handled));
+    assert_ok(qmp_client_register_listener(d.client, r.asked[1]));
+    peer_do(d.peer, PEER_EVENT("A"));
+    assert_int_equal(drive(d.client), 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_ok(r.results[i]);
+    assert_int_equal(r.late_questions, 0);
+    assert_no_event(r.asked[0]);
+    assert_no_event(r.asked[1]);
+    r.questions = 0;
+    peer_do(d.peer, PEER_EVENT("B"));
+    assert_int_equal(drive(d.client), 0);
+    assert_int_equal(r.questions, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_event(r.asked[i], "B");
+        qmp_listener_unref(r.asked[i]);
+    }
+    qmp_listener_unref(handled);
+    duo_close(&d);
+}
+
 /* ---- chains ---- */
 
 struct chain {
@@ -722,6 +789,7 @@ int main(int argc, char **argv)
         CHECK_TEST(test_register_and_remove_in_callbacks),
         CHECK_TEST(test_scope_ends_inside_callbacks),
         CHECK_TEST(test_handler_removes_another),
+        CHECK_TEST(test_removed_and_back_within_an_event),
         CHECK_TEST(test_chain_of_commands),
         CHECK_TEST(test_connect_inside_the_state_handler),
         CHECK_TEST(test_free_client_under_blocking_calls),
