@@ -10,6 +10,7 @@
  * callback: when one is due it leaves the item, with all that was read behind it, to the library's thread (`held`), and
  * so it does with an end (`broken`), and with everything else that is due there. It leaves when its command is over,
  * too; the others wait on. Before the descriptor is closed, the library's thread ousts it.
+ * drive.pml is the model of all this.
  *
  * drive_enter() and drive_leave() stand around everything that may call the user back. Inside, process() and blocking
  * calls say -EBUSY. The user may let go of the last reference there; then leave() frees the client, and nobody on the
