@@ -525,7 +525,7 @@ static void on_event(qmp_client *c, const struct session_item *item)
         hold(c, item);
     else if (called)
         dispatch_calls(c, item->message);
-    if (early && c->reconnect)
+    if (early && c->reconnect && !c->dying)
         dispatch_gap(c, /* was_running= */ false);
 }
 

@@ -88,6 +88,7 @@ static struct run {
     struct listener *calling; /* whose callback runs */
     bool in_filter;
     int current; /* the event that is being served; -1 */
+    bool early;  /* it came before the negotiation */
 } R;
 
 static int listening = -1;
@@ -235,6 +236,13 @@ static void closed(struct listener *m)
     m->heard = false;
 }
 
+static void gap(struct listener *m, bool was_running)
+{
+    if (m->queue_max > 0 && (was_running || m->heard))
+        mark(m, MARK_GAP);
+    m->heard = false;
+}
+
 static void attached(struct listener *m)
 {
     m->registered = true;
@@ -314,15 +322,26 @@ static void begin_reading(void)
     R.reading = true;
 }
 
+/* An event ahead of the negotiation has a gap behind it, for those who heard it. */
+static void early_gap(void)
+{
+    for (unsigned i = 0; i < N_LISTENERS && R.early && R.policy; i++)
+        if (R.listeners[i].registered)
+            gap(&R.listeners[i], /* was_running= */ false);
+    R.early = false;
+}
+
 static bool next_event(void)
 {
     begin_reading();
     check_served();
+    early_gap();
     while (R.n_pending > 0 && !R.dying) {
         int what = R.pending[0];
 
         memmove(R.pending, R.pending + 1, --R.n_pending * sizeof(R.pending[0]));
         if (what >= 0) {
+            R.early = !R.running;
             begin_event(what);
             return true;
         }
@@ -359,13 +378,9 @@ static void connection_lost(void)
         return;
     }
     R.running = R.link_up = R.greeted = R.peer_closed = false;
-    for (unsigned i = 0; i < N_LISTENERS; i++) {
-        struct listener *m = &R.listeners[i];
-
-        if (m->registered && m->queue_max > 0 && (was_running || m->heard))
-            mark(m, MARK_GAP);
-        m->heard = false;
-    }
+    for (unsigned i = 0; i < N_LISTENERS; i++)
+        if (R.listeners[i].registered)
+            gap(&R.listeners[i], was_running);
 }
 
 static void client_gone(void)
@@ -381,7 +396,7 @@ static void client_gone(void)
         m->registered = m->remove_wanted = false;
     }
     R.client = NULL;
-    R.policy = R.ran = R.dying = false;
+    R.policy = R.ran = R.dying = R.early = false;
 }
 
 /* ---- steps of the client ---- */
