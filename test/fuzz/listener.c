@@ -29,13 +29,14 @@
 #define N_LISTENERS 4u
 #define N_SCOPES 2u
 #define N_EVENTS 160u /* in one run, so that an array holds them all */
-#define QUEUE_SIZE (N_EVENTS + 2 * 32)
+#define QUEUE_SIZE (2 * N_EVENTS + 2 * 32) /* each event may have a gap behind it */
 #define OPERATIONS_MAX 200u
 
 /* What a queue of the model holds besides numbers of events. */
 enum { MARK_END = -1, MARK_GAP = -2 };
 
-enum call { CALL_NONE, CALL_ASK, CALL_HANDLER };
+/* PERHAPS: the handler was away meanwhile; when its turn came, there was one again, or not. */
+enum call { CALL_NONE, CALL_ASK, CALL_HANDLER, CALL_PERHAPS };
 
 struct listener {
     qmp_listener *l;
@@ -284,7 +285,7 @@ static void check_served(void)
 
         if (m->call == CALL_ASK && here(m) && (m->accept || (m->filter && rule_takes(m, R.current))))
             wrong(m, "a question about an event", -1, R.current);
-        if (m->call != CALL_NONE && wants_handler(m))
+        if (m->call != CALL_NONE && m->call != CALL_PERHAPS && wants_handler(m))
             wrong(m, "a call of the handler", -1, m->queue[0]);
         m->call = CALL_NONE;
     }
@@ -548,29 +549,41 @@ static void on_event(qmp_listener *l, qmp_message *event, void *userdata)
 
     trace("the handler of listener %d gets %d", number(m), n);
     REQUIRE(R.stepping && !R.calling && m->l == l);
-    while (!wants_handler(m) || (R.reading && m->call != CALL_HANDLER))
+    while (!wants_handler(m) || (R.reading && m->call != CALL_HANDLER && m->call != CALL_PERHAPS))
         if (!next_event())
             wrong(m, "the event of a handler", n, -1);
     while (next(m, &taken) < 0) /* losses and marks are for those who ask */
         continue;
     same(m, "the event of a handler", n, taken);
     operate_inside(m, /* in_filter= */ false);
+    if (!wants_handler(m))
+        m->call = CALL_NONE; /* what it wants from now on is for the next step */
 }
 
 /* ---- operations ---- */
 
+/* Also where a signal comes, as the fuzzer's clock sends them. */
+static int readiness(int fd)
+{
+    struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+    int r;
+
+    do
+        r = poll(&pollfd, 1, 0);
+    while (r < 0 && errno == EINTR);
+    return r;
+}
+
 /* What is always visible from outside. */
 static void check(const struct listener *m)
 {
-    struct pollfd pollfd = {.fd = m->fd, .events = POLLIN};
-
     if (!m->held)
         return;
     same(m, "dropped()", (long long)qmp_listener_dropped(m->l), (long long)m->dropped);
     same(m, "empty()", qmp_listener_empty(m->l), count_events(m) == 0);
     if (m->fd >= 0) {
         same(m, "get_fd()", qmp_listener_get_fd(m->l), m->fd);
-        same(m, "the descriptor's readiness", poll(&pollfd, 1, 0), ready(m));
+        same(m, "the descriptor's readiness", readiness(m->fd), ready(m));
     }
 }
 
@@ -784,6 +797,8 @@ static void do_handler(void)
     if (!m)
         return;
     m->handler = !m->handler;
+    if (m->call == CALL_HANDLER)
+        m->call = CALL_PERHAPS;
     trace("handler of %d: %d", number(m), m->handler);
     same(m, "set_handler()", qmp_listener_set_handler(m->l, m->handler ? on_event : NULL, m), 0);
 }
