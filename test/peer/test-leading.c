@@ -180,6 +180,21 @@ static void test_two_wait(void)
     }
 }
 
+/* The library's thread takes over from one who has what it waited for: nothing else wakes it. */
+static void test_the_leader_is_through(void)
+{
+    struct duo d = duo_open_threaded();
+
+    for (unsigned i = 0; i < 20; i++) {
+        peer_start(d.peer, PEER_EXPECT("c1"), PEER_RETURN, PEER_WAIT, PEER_EVENT("LATER"));
+        assert_ok(execute(&d, "c1"));
+        peer_go(d.peer);
+        assert_event(qmp_client_events(d.client), "LATER");
+        peer_join(d.peer);
+    }
+    duo_close(&d);
+}
+
 /* The library's thread takes over from one who stops waiting. */
 static void test_the_leader_gives_up(void)
 {
@@ -278,6 +293,7 @@ int main(int argc, char **argv)
         CHECK_TEST(test_a_round_trip_wakes_nobody),
         CHECK_TEST(test_callbacks_stay_where_they_are),
         CHECK_TEST(test_two_wait),
+        CHECK_TEST(test_the_leader_is_through),
         CHECK_TEST(test_the_leader_gives_up),
         CHECK_TEST(test_a_timeout_of_its_own),
         CHECK_TEST(test_interrupted),
