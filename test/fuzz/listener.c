@@ -28,7 +28,7 @@
 
 #define N_LISTENERS 4u
 #define N_SCOPES 2u
-#define N_EVENTS 160u /* in one run, so that an array holds them all */
+#define N_EVENTS 160u                      /* in one run, so that an array holds them all */
 #define QUEUE_SIZE (2 * N_EVENTS + 2 * 32) /* each event may have a gap behind it */
 #define OPERATIONS_MAX 200u
 
