@@ -128,7 +128,7 @@ expect 0 '{T, 1 "server", "message": GREETING
 
 it 'clients, one after the other'; rm -f "$dir/f"; spy "$dir/f" -s "$dir/held"
 via_spy call stop >"$dir/a" 2>&1; via_spy call query-status >>"$dir/a" 2>&1; via_spy call system_wakeup >>"$dir/a" 2>&1
-spy_end TERM; cat "$dir/a" >"$out"; said "$dir/f" >>"$out"
+until_lines "$dir/f" 19; spy_end TERM; cat "$dir/a" >"$out"; said "$dir/f" >>"$out"
 expect 0 '{}
 {"status": "paused", "singlestep": false, "running": false}
 qmp: system_wakeup: GenericError: wake-up from suspend is not supported by this guest
