@@ -284,8 +284,15 @@ press() { tm send-keys -t it "$@"; }
 # type TEXT: types it, and waits until it is there; send TEXT does not wait.
 send() { tm send-keys -t it -l -- "$1"; }
 type() { send "$1"; poll has_text "$(printf '%s' "$1" | sed 's/ *$//' | tail -c 8)" || echo "cannot type: $1"; }
-# enter TEXT: a line, up to the next prompt.
-enter() { type "$1"; press Enter; ready; }
+at_end() { case $(tm capture-pane -t it -p | sed '/^ *$/d' | tail -n 1) in *"$1") ;; *) return 1 ;; esac; }
+# enter TEXT: a line, up to the next prompt. It is there when the last row ends like it, not when something like it is
+# somewhere: what is typed between two prompts is echoed by the terminal, too.
+enter() {
+    send "$1"
+    poll at_end "$(printf '%s' "$1" | sed 's/ *$//' | tail -c 3)" || echo "cannot type: $1"
+    press Enter
+    ready
+}
 # What is typed while the terminal changes its mode is lost, as everywhere: typed again until it is heard.
 gives_up() { press C-c; for _ in 1 2 3 4 5 6 7 8; do has_text 'given up' && return; sleep 0.03; done; return 1; }
 # clear: an empty terminal with a prompt.
