@@ -75,7 +75,7 @@ static void forget_last(qmp_client *c)
     reconnect_reset(c);
 }
 
-static void init_session(qmp_client *c)
+static int init_session(qmp_client *c)
 {
     bool agent = c->dialect == QMP_DIALECT_AGENT;
     const struct session_options options = {
@@ -90,21 +90,26 @@ static void init_session(qmp_client *c)
                      : agent           ? QMP_AGENT_DEPTH_MAX
                                        : QMP_DEPTH_MAX,
     };
+    int r;
 
     forget_session(c);
-    session_init(&c->session, &options);
+    r = session_init(&c->session, &options);
+    if (r < 0)
+        return connection_fail(c, QMP_FAILURE_MEMORY, r, "no memory to connect to %s", c->address_text);
     c->session.tap = log_tap(c);
     c->session_inited = true;
     c->session_started = false;
+    return 0;
 }
 
-static void prepare_attempt(qmp_client *c)
+/* Returns 0, or negative with the failure recorded. */
+static int prepare_attempt(qmp_client *c)
 {
     c->failed = false;
     c->send_error = 0;
     c->attempt_at = QMP_FOREVER;
     c->connect_deadline = time_deadline(c->connect_timeout);
-    init_session(c);
+    return init_session(c);
 }
 
 /* An attempt, up to its link. Returns 0, or negative with the failure recorded. */
@@ -115,7 +120,9 @@ static int attempt(qmp_client *c)
     const char *wrong = NULL;
     int r;
 
-    prepare_attempt(c);
+    r = prepare_attempt(c);
+    if (r < 0)
+        return r;
     r = address_parse(&address, c->address_text, &wrong);
     if (r < 0)
         return explain_address(c, r, c->address_text, wrong);
@@ -230,11 +237,21 @@ int qmp_client_listen_on(qmp_client *c, const char *address)
     return 0;
 }
 
+static int attempt_given(qmp_client *c, int fd, bool accepted)
+{
+    struct link_flaw flaw = {0};
+    int r = prepare_attempt(c);
+
+    if (r < 0)
+        return r;
+    r = link_adopt(&c->link, fd, accepted, c->tls, c->tls_name, c->connect_deadline, &flaw);
+    return r < 0 ? explain_connect(c, r, &flaw) : 0;
+}
+
 /* On a socket that was connected by somebody else. Takes the text over. */
 static int begin_given(qmp_client *c, int fd, char *address_text, bool accepted)
 {
     CLEANUP(qmp_freep) char *text = address_text;
-    struct link_flaw flaw = {0};
     int r;
 
     if (!text)
@@ -244,10 +261,7 @@ static int begin_given(qmp_client *c, int fd, char *address_text, bool accepted)
     if (r >= 0) {
         forget_last(c);
         set_address(c, TAKE(text), WAY_GIVEN);
-        prepare_attempt(c);
-        r = link_adopt(&c->link, fd, accepted, c->tls, c->tls_name, c->connect_deadline, &flaw);
-        if (r < 0)
-            explain_connect(c, r, &flaw);
+        r = attempt_given(c, fd, accepted);
     }
     if (r < 0) {
         pthread_mutex_unlock(&c->lock);

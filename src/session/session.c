@@ -52,7 +52,7 @@ static void start_ids(struct session *s)
     *p = '-';
 }
 
-void session_init(struct session *s, const struct session_options *o)
+int session_init(struct session *s, const struct session_options *o)
 {
     *s = (struct session){
         .state = o->agent ? SESSION_SYNCING : SESSION_GREETING,
@@ -62,17 +62,31 @@ void session_init(struct session *s, const struct session_options *o)
         .negotiates = !o->agent && o->await_greeting && o->negotiate,
         .input = "", /* none yet, and still where one can go on from */
     };
-    start_ids(s);
+    if (s->agent || s->negotiates) {
+        s->own = calloc(1, sizeof(*s->own));
+        if (!s->own)
+            return -ENOMEM;
+    }
     if (s->agent)
-        s->sync.state = COMMAND_DONE;
+        s->own->sync.state = COMMAND_DONE;
+    start_ids(s);
     frame_init(&s->frame, o->message_max, o->depth_max);
     list_init(&s->queued);
     list_init(&s->outgoing);
     list_init(&s->in_flight);
+    return 0;
+}
+
+/* What is idle holds no memory for what it will not say again. */
+static void free_own(struct session *s)
+{
+    free(s->own);
+    s->own = NULL;
 }
 
 void session_done(struct session *s)
 {
+    free_own(s);
     frame_done(&s->frame);
     s->greeting = qmp_message_unref(s->greeting);
     failure_done(&s->failure);
@@ -294,15 +308,14 @@ static int complaint(struct session *s, enum qmp_failure kind, const qmp_message
 
 static void negotiate(struct session *s)
 {
-    struct session_command *c = &s->negotiations[s->n_negotiations];
+    union session_own *own = s->own;
     struct session_request request = {
         .command = "qmp_capabilities",
         .arguments = s->has_oob ? "{\"enable\":[\"oob\"]}" : NULL,
     };
 
-    session_compose(s, c, s->negotiation_texts[s->n_negotiations], &request);
-    go(s, c);
-    s->n_negotiations++;
+    session_compose(s, &own->negotiations[own->n_negotiations], own->negotiation_texts[own->n_negotiations], &request);
+    go(s, &own->negotiations[own->n_negotiations++]);
     s->state = SESSION_NEGOTIATING;
 }
 
@@ -331,7 +344,7 @@ static int on_greeting(struct session *s, qmp_message *m, struct session_item *r
 {
     qmp_value root = qmp_message_root(m), capabilities = qmp_value_path(root, "QMP.capabilities");
 
-    if (s->negotiates && (s->state == SESSION_RUNNING || s->n_negotiations == SESSION_NEGOTIATIONS_MAX))
+    if (s->negotiates && (s->state == SESSION_RUNNING || s->own->n_negotiations == SESSION_NEGOTIATIONS_MAX))
         return violation(s, QMP_FAILURE_BAD_GREETING, m, "the server greeted again");
     if (qmp_value_type(qmp_value_path(root, "QMP.version")) != QMP_OBJECT || qmp_value_type(capabilities) != QMP_ARRAY)
         return violation(s, QMP_FAILURE_BAD_GREETING, m, "the server's greeting has no version or no capabilities");
@@ -349,14 +362,21 @@ static int on_greeting(struct session *s, qmp_message *m, struct session_item *r
  * because the first was in doubt, the first acceptance counts, and what is said to the other one means nothing. */
 static int on_negotiated(struct session *s, const qmp_message *m, struct session_item *ret)
 {
+    union session_own *own = s->own;
+    bool all, negotiated;
+
+    own->negotiated |= qmp_message_kind(m) == QMP_RETURN;
+    negotiated = own->negotiated;
+    all = ++own->n_negotiations_answered == own->n_negotiations;
+    if (!all && !(own->in_doubt && negotiated))
+        return 0;
+    if (all)
+        free_own(s);
     if (s->state == SESSION_RUNNING) {
         release(s);
         return 0;
     }
-    s->negotiated |= qmp_message_kind(m) == QMP_RETURN;
-    if (++s->n_negotiations_answered < s->n_negotiations && !(s->in_doubt && s->negotiated))
-        return 0;
-    if (!s->negotiated)
+    if (!negotiated)
         return complaint(s, QMP_FAILURE_NEGOTIATION, m, "the server refused the negotiation");
     return running(s, ret);
 }
@@ -366,7 +386,7 @@ static struct session_command *agents_command(const struct session *s)
 {
     struct session_command *c = LIST_ENTRY(s->in_flight.next, struct session_command, link);
 
-    return list_empty(&s->in_flight) || c == &s->sync ? NULL : c;
+    return list_empty(&s->in_flight) || (s->own && c == &s->own->sync) ? NULL : c;
 }
 
 static struct session_command *addressee(struct session *s, qmp_value id)
@@ -385,9 +405,9 @@ static bool is_old_complaint(struct session *s)
 {
     if (s->state == SESSION_GREETING)
         return true;
-    if (s->state != SESSION_NEGOTIATING || s->in_doubt || s->n_negotiations == SESSION_NEGOTIATIONS_MAX)
+    if (s->state != SESSION_NEGOTIATING || s->own->in_doubt || s->own->n_negotiations == SESSION_NEGOTIATIONS_MAX)
         return false;
-    s->in_doubt = true;
+    s->own->in_doubt = true;
     negotiate(s);
     return true;
 }
@@ -397,7 +417,7 @@ static int on_stray(struct session *s, const qmp_message *m, qmp_value id)
     if (!id.text && qmp_message_kind(m) == QMP_ERROR) {
         if (!s->agent && !is_old_complaint(s))
             return complaint(s, QMP_FAILURE_SERVER_PARSE, m, "the server could not parse what it was sent");
-        if (s->agent && s->sync.state == COMMAND_IN_FLIGHT)
+        if (s->agent && s->own->sync.state == COMMAND_IN_FLIGHT)
             sync_start(s); /* that was its answer, and no other will come */
     }
     s->strays++;

@@ -78,6 +78,21 @@ struct session_tap {
     void *userdata;
 };
 
+/* The session's own commands. */
+union session_own {
+    struct { /* a monitor's, until they are answered */
+        struct session_command negotiations[SESSION_NEGOTIATIONS_MAX];
+        char negotiation_texts[SESSION_NEGOTIATIONS_MAX][SESSION_NEGOTIATION_TEXT_MAX];
+        unsigned n_negotiations, n_negotiations_answered;
+        bool negotiated, in_doubt; /* accepted; the first may have been lost */
+    };
+    struct {                         /* an agent's */
+        struct session_command sync; /* the question; done when there is none */
+        char sync_text[SESSION_SYNC_TEXT_MAX];
+        uint64_t sync_number;
+    };
+};
+
 #define SESSION_ID_START 14u
 
 struct session {
@@ -100,25 +115,14 @@ struct session {
     bool owes_line_end;              /* of the last command that is in flight */
     unsigned n_in_band;              /* outgoing and in flight */
     struct session_command *id_less, *with_fds; /* outgoing or in flight; NULL: none. The agent's question aside */
-    union {
-        struct { /* a monitor's */
-            struct session_command negotiations[SESSION_NEGOTIATIONS_MAX];
-            char negotiation_texts[SESSION_NEGOTIATIONS_MAX][SESSION_NEGOTIATION_TEXT_MAX];
-            unsigned n_negotiations, n_negotiations_answered;
-            bool negotiated, in_doubt; /* accepted; the first may have been lost */
-        };
-        struct {                         /* an agent's */
-            struct session_command sync; /* the question; done when there is none */
-            char sync_text[SESSION_SYNC_TEXT_MAX];
-            uint64_t sync_number;
-        };
-    };
+    union session_own *own;                     /* NULL: there is nothing to say of our own, any more */
 
     uint64_t events, strays;
     struct failure failure;
 };
 
-void session_init(struct session *s, const struct session_options *o);
+/* Returns 0, or -ENOMEM: then there is nothing to be undone. */
+int session_init(struct session *s, const struct session_options *o);
 /* The commands must have been taken out before. */
 void session_done(struct session *s);
 /* The transport is up: there may be output, and an item, without any input. */
@@ -173,7 +177,8 @@ void session_sent(struct session *s, size_t size);
 /* Whether a command is the session's own, not the caller's. */
 static inline bool session_owns(const struct session *s, const struct session_command *c)
 {
-    return (c >= s->negotiations && c < s->negotiations + SESSION_NEGOTIATIONS_MAX) || c == &s->sync;
+    return s->own &&
+           ((c >= s->own->negotiations && c < s->own->negotiations + SESSION_NEGOTIATIONS_MAX) || c == &s->own->sync);
 }
 
 static inline bool session_wants_output(const struct session *s)

@@ -48,11 +48,11 @@ static void ask(struct session *s, const char *format)
 {
     int size;
 
-    s->sync_number = sync_random() & INT64_MAX;
+    s->own->sync_number = sync_random() & INT64_MAX;
     /* cppcheck-suppress wrongPrintfScanfArgNum; it loses the format where a string is made of two */
-    size = snprintf(s->sync_text, sizeof(s->sync_text), format, s->sync_number);
-    s->sync = (struct session_command){.state = COMMAND_OUTGOING, .text = s->sync_text, .size = (size_t)size};
-    list_append(&s->outgoing, &s->sync.link);
+    size = snprintf(s->own->sync_text, sizeof(s->own->sync_text), format, s->own->sync_number);
+    s->own->sync = (struct session_command){.state = COMMAND_OUTGOING, .text = s->own->sync_text, .size = (size_t)size};
+    list_append(&s->outgoing, &s->own->sync.link);
     s->n_in_band++;
 }
 
@@ -63,10 +63,10 @@ void sync_follow(struct session *s)
 
 void sync_drop(struct session *s)
 {
-    if (s->sync.state != COMMAND_OUTGOING && s->sync.state != COMMAND_IN_FLIGHT)
+    if (s->own->sync.state != COMMAND_OUTGOING && s->own->sync.state != COMMAND_IN_FLIGHT)
         return;
-    list_remove(&s->sync.link);
-    s->sync.state = COMMAND_DONE;
+    list_remove(&s->own->sync.link);
+    s->own->sync.state = COMMAND_DONE;
     s->n_in_band--;
 }
 
@@ -97,7 +97,7 @@ void sync_cut(struct session *s, const char *data, size_t size)
 void sync_on_reset(struct session *s)
 {
     frame_reset(&s->frame);
-    if (s->sync.state == COMMAND_IN_FLIGHT)
+    if (s->own->sync.state == COMMAND_IN_FLIGHT)
         s->state = SESSION_SYNCING;
     s->skipping = false;
     sync_cut(s, s->input + 1, s->beyond_size - 1);
@@ -107,8 +107,8 @@ bool sync_on_message(struct session *s, const qmp_message *m)
 {
     uint64_t number;
 
-    if (s->sync.state == COMMAND_IN_FLIGHT && qmp_value_uint64(qmp_reply_value(m), &number) >= 0 &&
-        number == s->sync_number)
+    if (s->own->sync.state == COMMAND_IN_FLIGHT && qmp_value_uint64(qmp_reply_value(m), &number) >= 0 &&
+        number == s->own->sync_number)
         return true;
     sync_search(s);
     return false;

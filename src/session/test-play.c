@@ -49,11 +49,10 @@ static void put_variable(const struct play *p, char name, char *out, size_t *n)
         put(out, n, "%" PRIu64, p->numbers[0] + 1);
         return;
     case 'n':
-        id = p->session.negotiations[0].id;
-        break;
     case 'm':
-        id = p->session.negotiations[1].id;
-        break;
+        assert_non_null(p->ids[name == 'm']);
+        put(out, n, "%s", p->ids[name == 'm']);
+        return;
     default:
         id = p->commands[name - '0'].id;
     }
@@ -77,12 +76,19 @@ char *play_expand(const struct play *p, const char *text)
     return out;
 }
 
-static void note_number(struct play *p)
+/* Of the session's own commands, which it forgets. */
+static void note_own(struct play *p)
 {
-    if (p->session.sync_number == p->numbers[0])
+    const union session_own *own = p->session.own;
+
+    for (unsigned i = 0; own && !p->session.agent && i < own->n_negotiations; i++) {
+        if (!p->ids[i])
+            p->ids[i] = strndup(own->negotiations[i].id.text, own->negotiations[i].id.size);
+    }
+    if (!own || !p->session.agent || own->sync_number == p->numbers[0])
         return;
     p->numbers[1] = p->numbers[0];
-    p->numbers[0] = p->session.sync_number;
+    p->numbers[0] = own->sync_number;
 }
 
 static void take_items(struct play *p)
@@ -98,7 +104,7 @@ static void take_items(struct play *p)
         assert_int_equal(p->session.state, SESSION_FAILED);
     else
         assert_int_equal(p->session.input_size + p->session.beyond_size, 0);
-    note_number(p);
+    note_own(p);
 }
 
 /* The server's bytes, out of memory that is gone afterwards. */
@@ -488,7 +494,7 @@ void play_step(struct play *p, const struct step *s)
         check_taken(p, s->text);
         break;
     }
-    note_number(p);
+    note_own(p);
     if (s->op != OP_REST)
         play_check_books(p);
 }
@@ -507,7 +513,7 @@ struct session_options play_options(void)
 void play_init(struct play *p, enum mode mode, const struct session_options *options)
 {
     *p = (struct play){.mode = mode};
-    session_init(&p->session, options);
+    assert_ok(session_init(&p->session, options));
     session_start(&p->session);
     take_items(p);
     play_check_books(p);
@@ -522,6 +528,8 @@ void play_done(struct play *p)
     session_done(&p->session);
     for (unsigned i = 0; i < SLOTS; i++)
         free(p->texts[i]);
+    for (unsigned i = 0; i < ELEMENTS(p->ids); i++)
+        free(p->ids[i]);
 }
 
 /* Where a script is, for the words of a failure. */

@@ -126,6 +126,7 @@ struct play {
     int fds[FDS_MAX];
     char *texts[SLOTS];
     uint64_t numbers[2]; /* to the agent: the latest, the one before */
+    char *ids[SESSION_NEGOTIATIONS_MAX];
     struct session_item items[ITEMS_MAX];
     unsigned first, n;
 };

@@ -392,7 +392,7 @@ static void test_numbers(void)
         if (i % 2 == 0) {
             play_init(&p, WHOLE, &o);
             play_send_all(&p);
-            numbers[i] = p.session.sync_number;
+            numbers[i] = p.session.own->sync_number;
         } else {
             begin(&p, SCRIPT_MESSAGE_MAX);
             feed_text(&p, ANSWER);
@@ -400,8 +400,8 @@ static void test_numbers(void)
             assert_ok(session_submit(&p.session, &p.commands[0]));
             session_sent(&p.session, 1);
             assert_true(session_forget(&p.session, &p.commands[0]));
-            assert_true(p.session.sync_number != p.numbers[0]);
-            numbers[i] = p.session.sync_number;
+            assert_true(p.session.own->sync_number != p.numbers[0]);
+            numbers[i] = p.session.own->sync_number;
         }
         for (unsigned j = 0; j < i; j++)
             assert_true(numbers[j] != numbers[i]);
@@ -420,14 +420,14 @@ static void test_submitted_early(void)
     size_t size;
     char *bytes;
 
-    session_init(&p.session, &o);
+    assert_ok(session_init(&p.session, &o));
     play_compose(&p, 0, &(struct session_request){.command = "x"});
     assert_ok(session_submit(&p.session, &p.commands[0]));
     assert_false(session_wants_output(&p.session));
     session_start(&p.session);
     bytes = play_output(&p, &size);
-    assert_string_equal(bytes + size - p.session.sync.size, p.session.sync_text);
-    assert_int_equal(size, p.session.sync.size);
+    assert_string_equal(bytes + size - p.session.own->sync.size, p.session.own->sync_text);
+    assert_int_equal(size, p.session.own->sync.size);
     assert_int_equal((unsigned char)bytes[0], 0xff);
     free(bytes);
     play_done(&p);

@@ -200,7 +200,7 @@ static void test_own_ids(void)
             } else {
                 play_compose(&p[i], 0, &request);
             }
-            qmp_value id = j == 100 ? p[i].session.negotiations[0].id : p[i].commands[0].id;
+            qmp_value id = j == 100 ? p[i].session.own->negotiations[0].id : p[i].commands[0].id;
             assert_in_range(id.size, 3, sizeof(ids[i][j]) - 1);
             memcpy(ids[i][j], id.text, id.size);
         }

@@ -41,7 +41,8 @@ struct play {
     struct dump heard, told; /* the server's bytes, and the messages that the session made of them */
     struct dump out;         /* what was sent */
     uint64_t events, strays, replies;
-    qmp_message *event; /* received, and to come out next */
+    char ids[SESSION_NEGOTIATIONS_MAX][SESSION_NEGOTIATION_TEXT_MAX]; /* "" up to the negotiation */
+    qmp_message *event;                                               /* received, and to come out next */
     bool ended;
 };
 
@@ -124,6 +125,14 @@ static void on_event(struct play *p, const struct session_item *item)
     p->event = NULL;
 }
 
+static void note_ids(struct play *p)
+{
+    const union session_own *own = p->session.agent ? NULL : p->session.own;
+
+    for (unsigned i = 0; own && i < own->n_negotiations; i++)
+        memcpy(p->ids[i], own->negotiations[i].id.text, own->negotiations[i].id.size);
+}
+
 static void take_items(struct play *p)
 {
     struct session_item item = {0};
@@ -143,6 +152,7 @@ static void take_items(struct play *p)
         }
         qmp_message_unref(item.message);
     }
+    note_ids(p);
     REQUIRE(!p->event);
     REQUIRE(p->session.strays == p->strays && p->session.events == p->events);
     REQUIRE(r == 0 || (p->session.state == SESSION_FAILED && p->session.failure.error == r));
@@ -239,11 +249,11 @@ static void expand(struct play *p, struct dump *d, uint8_t byte)
         qmp_value id = p->slots[byte - 0x80].text ? p->slots[byte - 0x80].command.id : (qmp_value){NULL, 0};
         dump_add(d, id.text, id.size);
     } else if (byte < 0x9a) {
-        if (!s->agent && byte - 0x98u < s->n_negotiations)
-            dump_add(d, s->negotiations[byte - 0x98].id.text, s->negotiations[byte - 0x98].id.size);
+        dump_add(d, p->ids[byte - 0x98], strlen(p->ids[byte - 0x98]));
     } else if (byte == 0x9a) {
         if (s->agent)
-            dump_add(d, number, (size_t)snprintf(number, sizeof(number), "%llu", (unsigned long long)s->sync_number));
+            dump_add(
+                d, number, (size_t)snprintf(number, sizeof(number), "%llu", (unsigned long long)s->own->sync_number));
     } else {
         dump_add(d, messages[byte - 0x9b], strlen(messages[byte - 0x9b]));
     }
@@ -302,7 +312,7 @@ static void check_limits(const struct session *s)
 
             REQUIRE(c->state == (list == 0 ? COMMAND_OUTGOING : COMMAND_IN_FLIGHT));
             n_in_band += !c->oob;
-            n_id_less += !c->id.text && c != &s->sync;
+            n_id_less += !c->id.text && !session_owns(s, c);
         }
     }
     REQUIRE(n_in_band == s->n_in_band);
@@ -431,7 +441,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct play *p = calloc(1, sizeof(*p));
 
     REQUIRE(p);
-    session_init(&p->session, &options);
+    REQUIRE(session_init(&p->session, &options) == 0);
     p->tap = (struct session_tap){on_received, on_sent, on_stray, p};
     p->session.tap = &p->tap;
     session_start(&p->session);
