@@ -42,8 +42,6 @@ static qmp_client *client_alloc(void)
     c->want_oob = true;
     c->state = QMP_IDLE;
     link_init(&c->link);
-    vigil_init(&c->vigil);
-    wake_init(&c->nudge);
     c->command_deadline = QMP_FOREVER;
     list_init(&c->listeners);
     index_init(&c->index);
@@ -85,8 +83,7 @@ static void free_after_fork(qmp_client *c)
         close(c->link.fd);
     if (c->link.status_fd >= 0)
         close(c->link.status_fd);
-    vigil_close(&c->vigil);
-    wake_close(&c->nudge);
+    drive_close_thread(c->driver);
 }
 
 qmp_client *qmp_client_unref(qmp_client *c)
@@ -118,7 +115,8 @@ void client_free(qmp_client *c)
     c->state_handler = NULL;
     /* Callbacks of commands that are still pending run here: this is the driving thread now. */
     c->processing = true;
-    __atomic_store_n(&c->io_thread, pthread_self(), __ATOMIC_RELEASE);
+    if (c->driver)
+        __atomic_store_n(&c->driver->io_thread, pthread_self(), __ATOMIC_RELEASE);
     if (c->state != QMP_IDLE) {
         connection_fail(c, QMP_FAILURE_DISCONNECT, -ENOTCONN, "the client was freed");
         connection_end(c);
@@ -142,9 +140,7 @@ void client_free(qmp_client *c)
     free(c->reconnect);
     free(c->address_text);
     free(c->calls);
-    vigil_close(&c->vigil);
-    wake_close(&c->nudge);
-    free(c->scratch);
+    drive_close_thread(c->driver);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
     free(c);
@@ -159,15 +155,17 @@ int client_check_fork(const qmp_client *c)
 
 bool client_is_threaded(const qmp_client *c)
 {
-    return __atomic_load_n(&c->threaded, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&c->driver, __ATOMIC_ACQUIRE) != NULL;
 }
 
 bool client_is_driving(const qmp_client *c)
 {
+    const struct driver *d = __atomic_load_n(&c->driver, __ATOMIC_ACQUIRE);
+
     /* Caller-driven, there is but one thread. */
-    if (!client_is_threaded(c))
+    if (!d)
         return c->processing;
-    return pthread_equal(__atomic_load_n(&c->io_thread, __ATOMIC_ACQUIRE), pthread_self());
+    return pthread_equal(__atomic_load_n(&d->io_thread, __ATOMIC_ACQUIRE), pthread_self());
 }
 
 void client_call_begin(qmp_client *c, enum calling calling, const void *into)
@@ -206,7 +204,7 @@ void client_set_state(qmp_client *c, enum qmp_runstate state)
     log_line(c, QMP_LOG_DEBUG, "state %s", names[state]);
     pthread_cond_broadcast(&c->changed);
     if (c->n_states < CLIENT_STATES_MAX)
-        c->states[c->n_states++] = state;
+        c->states[c->n_states++] = (uint8_t)state;
 }
 
 void client_announce(qmp_client *c)
@@ -217,7 +215,7 @@ void client_announce(qmp_client *c)
     for (unsigned i = 0; i < c->n_states; i++) {
         qmp_runstate_fn handler = c->state_handler;
         void *userdata = c->state_handler_userdata;
-        enum qmp_runstate state = c->states[i];
+        enum qmp_runstate state = (enum qmp_runstate)c->states[i];
 
         if (!handler || c->dying)
             continue;

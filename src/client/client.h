@@ -64,6 +64,20 @@ struct identity {
     qmp_message *greeting;
 };
 
+/* What only the library's thread needs, and a leader beside it. */
+struct driver {
+    pthread_t thread, io_thread; /* the same, one to join it, one (atomic) to know it */
+    struct vigil vigil;          /* that thread's */
+    struct wake nudge;           /* for the leader */
+    qmp_pending *leader;         /* atomic: the command whose waiter receives for everybody; NULL: nobody does */
+    bool leading;                /* and is at it, with the lock held */
+    bool ousting;                /* the library's thread waits for the leader to leave */
+    bool holds;
+    struct session_item held; /* taken from the session by a leader, who may not run the callbacks that are due */
+    int broken;               /* negative: a leader has seen the end */
+    char scratch[CLIENT_RECEIVE_SIZE]; /* to receive into: what one thread has not handled the next one does */
+};
+
 struct qmp_client {
     unsigned refs;
     pid_t pid;
@@ -93,10 +107,6 @@ struct qmp_client {
     bool again;     /* DISCONNECTING, to connect again afterwards */
     bool failed;    /* `failure` is this attempt's, not the last one's */
     struct failure failure;
-    char *scratch;            /* thread-driven, to receive into: what one thread has not handled the next one does */
-    struct session_item held; /* taken from the session by a leader, who may not run the callbacks that are due */
-    bool holds;
-    int broken;      /* negative: a leader has seen the end */
     uint64_t strays; /* of earlier sessions, and late replies to commands that were given up */
     int report;      /* what process() has still to return */
     struct reconnect *reconnect;
@@ -126,19 +136,30 @@ struct qmp_client {
     void *state_handler_userdata;
     struct log *log;
     struct watch *watch;
-    enum qmp_runstate states[CLIENT_STATES_MAX];
+    uint8_t states[CLIENT_STATES_MAX]; /* enum qmp_runstate */
     unsigned n_states;
     bool announcing;
-
-    bool threaded; /* atomic */
     bool stopping;
-    pthread_t thread, io_thread; /* the same, one to join it, one (atomic) to know it */
-    struct vigil vigil;          /* that thread's */
-    qmp_pending *leader;         /* atomic: the command whose waiter receives for everybody; NULL: nobody does */
-    bool leading;                /* and is at it, with the lock held */
-    bool ousting;                /* the library's thread waits for the leader to leave */
-    struct wake nudge;           /* for the leader */
+    struct driver *driver; /* atomic; NULL: caller-driven */
 };
+
+/* The command whose waiter receives; NULL: nobody does. With the lock held. */
+static inline qmp_pending *client_leader(const qmp_client *c)
+{
+    return c->driver ? c->driver->leader : NULL;
+}
+
+/* Whether it is the leader who receives right now. With the lock held. */
+static inline bool client_is_led(const qmp_client *c)
+{
+    return c->driver && c->driver->leading;
+}
+
+/* Whether a leader has left something to the driving thread. With the lock held. */
+static inline bool client_has_left(const qmp_client *c)
+{
+    return c->driver && (c->driver->holds || c->driver->broken < 0);
+}
 
 /* client.c */
 /* The one way to take the lock: the library's thread, which takes it again and again, lets those who wait go first. */
@@ -261,6 +282,8 @@ int drive_waiting(qmp_client *c);
 /* Makes whoever drives look again: the library's thread, or the event loop that watches. Needs no lock. */
 void drive_wake(qmp_client *c);
 void drive_stop_thread(qmp_client *c);
+/* Frees it, and closes what is its; NULL is fine. */
+void drive_close_thread(struct driver *d);
 /* Thread-driven, and with the lock held: makes the caller, who is about to wait for this command, the leader, unless
  * somebody else receives. Then, with no lock held: receives until the command is over, or the deadline has come, or the
  * library's thread has to. */

@@ -242,7 +242,7 @@ static bool complete(qmp_client *c, qmp_pending *p, int error, qmp_message *repl
         reply = NULL;
     }
     if (!already) {
-        if (c->leader == p && !c->leading)
+        if (client_leader(c) == p && !client_is_led(c))
             drive_nudge(c);
         p->done = true;
         p->error = error;

@@ -294,10 +294,12 @@ int connection_begin_accepted(qmp_client *c, int fd, const char *address_text)
  * it. */
 static void hold(qmp_client *c, const struct session_item *item)
 {
-    c->held = *item;
+    struct driver *d = c->driver;
+
+    d->held = *item;
     if (item->message)
         qmp_message_ref(item->message);
-    c->holds = true;
+    d->holds = true;
 }
 
 static int handle_items(qmp_client *c);
@@ -306,17 +308,21 @@ static int handle_items(qmp_client *c);
 static int take_up(qmp_client *c)
 {
     CLEANUP(qmp_message_unrefp) qmp_message *m = NULL;
-    int broken = c->broken;
+    struct driver *d = c->driver;
+    int broken;
 
-    c->broken = 0;
-    if (!c->holds)
+    if (!d)
+        return 0;
+    broken = d->broken;
+    d->broken = 0;
+    if (!d->holds)
         return broken;
-    c->holds = false;
-    m = c->held.message;
-    if (c->held.kind == ITEM_EVENT)
+    d->holds = false;
+    m = d->held.message;
+    if (d->held.kind == ITEM_EVENT)
         dispatch_calls(c, m);
     else
-        command_on_reply(c, c->held.command, m);
+        command_on_reply(c, d->held.command, m);
     return handle_items(c);
 }
 
@@ -454,7 +460,7 @@ int qmp_client_disconnect(qmp_client *c)
 bool connection_is_due(const qmp_client *c)
 {
     return c->disconnect_wanted || c->handlers_wanted || c->n_states > 0 || log_pending(c) ||
-           __atomic_load_n(&c->cancelled, __ATOMIC_ACQUIRE) || c->holds || c->broken < 0;
+           __atomic_load_n(&c->cancelled, __ATOMIC_ACQUIRE) || client_has_left(c);
 }
 
 uint64_t connection_deadline(const qmp_client *c)
@@ -535,7 +541,7 @@ static void on_event(qmp_client *c, const struct session_item *item)
 {
     bool early = c->state != QMP_RUNNING, called = dispatch_event(c, item->message);
 
-    if (called && c->leading)
+    if (called && client_is_led(c))
         hold(c, item);
     else if (called)
         dispatch_calls(c, item->message);
@@ -555,7 +561,7 @@ static void on_item(qmp_client *c, const struct session_item *item)
         on_event(c, item);
         break;
     case ITEM_REPLY:
-        if (c->leading && command_calls_back(item->command))
+        if (client_is_led(c) && command_calls_back(item->command))
             hold(c, item);
         else
             command_on_reply(c, item->command, m);
@@ -568,7 +574,7 @@ static int handle_items(qmp_client *c)
     struct session_item item;
     int r = 0;
 
-    while (!c->dying && !c->holds && (r = session_next(&c->session, &item)) > 0)
+    while (!c->dying && !(c->driver && c->driver->holds) && (r = session_next(&c->session, &item)) > 0)
         on_item(c, &item);
     return r < 0 ? r : 0;
 }
@@ -632,11 +638,11 @@ static int receive(qmp_client *c, uint64_t until)
 
 void connection_hear(qmp_client *c)
 {
-    int r = receive_into(c, c->scratch, /* until= */ 0);
+    int r = receive_into(c, c->driver->scratch, /* until= */ 0);
 
     if (r > 0)
         connection_flush(c);
-    c->broken = MIN(r, 0);
+    c->driver->broken = MIN(r, 0);
 }
 
 /* On the way up. Returns 1 when the session can talk, 0 not yet, negative. */
@@ -676,13 +682,13 @@ static int advance(qmp_client *c, uint64_t until)
             return r;
     }
     connection_flush(c);
-    if (c->leader) {
+    if (client_leader(c)) {
         if (c->send_error == 0)
             return 0; /* it receives */
         drive_oust(c);
         return 1;
     }
-    r = c->scratch ? receive_into(c, c->scratch, /* until= */ 0) : receive(c, begins ? 0 : until);
+    r = c->driver ? receive_into(c, c->driver->scratch, /* until= */ 0) : receive(c, begins ? 0 : until);
     if (r > 0)
         connection_flush(c);
     return r < 0 ? r : begins | r; /* it may be RUNNING without having heard anything */
@@ -707,7 +713,7 @@ int connection_step(qmp_client *c, uint64_t until)
         return -ESHUTDOWN;
     if (c->state == QMP_IDLE)
         return did ? 1 : -ENOTCONN;
-    if (c->holds || c->broken < 0) {
+    if (client_has_left(c)) {
         r = take_up(c);
         did = 1;
     } else if (!c->disconnect_wanted) {

@@ -22,6 +22,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 
 #include "util/util.h"
 
@@ -41,7 +42,7 @@ bool drive_leave(qmp_client *c)
         return false;
     }
     if (client_is_threaded(c))
-        pthread_detach(c->thread); /* this is the library's thread: nobody will join it */
+        pthread_detach(c->driver->thread); /* this is the library's thread: nobody will join it */
     client_free(c);
     return true;
 }
@@ -250,15 +251,17 @@ int qmp_accept(qmp_client **ret, const char *address, uint64_t timeout)
 void drive_wake(qmp_client *c)
 {
     if (client_is_threaded(c))
-        vigil_wake(&c->vigil);
+        vigil_wake(&c->driver->vigil);
     else
         watch_update(c);
 }
 
 void drive_nudge(qmp_client *c)
 {
-    if (__atomic_load_n(&c->leader, __ATOMIC_SEQ_CST))
-        wake_set(&c->nudge);
+    const struct driver *d = __atomic_load_n(&c->driver, __ATOMIC_ACQUIRE);
+
+    if (d && __atomic_load_n(&d->leader, __ATOMIC_SEQ_CST))
+        wake_set(&d->nudge);
 }
 
 /* What the library's thread watches: all, or what a leader leaves to it. */
@@ -266,15 +269,15 @@ static void watch_link(qmp_client *c)
 {
     short events = c->link.fd >= 0 ? connection_poll_events(c) : 0;
 
-    if (c->leader)
+    if (c->driver->leader)
         events = (short)(events & ~POLLIN);
-    vigil_watch(&c->vigil, c->link.fd, events);
+    vigil_watch(&c->driver->vigil, c->link.fd, events);
 }
 
 void drive_forget_fd(qmp_client *c)
 {
     if (client_is_threaded(c))
-        vigil_watch(&c->vigil, -1, 0);
+        vigil_watch(&c->driver->vigil, -1, 0);
 }
 
 /* Whoever takes the lock again and again lets those who wait for it go first. */
@@ -287,28 +290,29 @@ static void make_way(const qmp_client *c)
 bool drive_begin_leading(qmp_client *c, qmp_pending *p)
 {
     /* Who logs is told on the library's thread, about every message: that would be woken each time. */
-    if (c->state != QMP_RUNNING || c->leader || c->processing || c->dying || c->log || c->send_error < 0 ||
+    if (c->state != QMP_RUNNING || c->driver->leader || c->processing || c->dying || c->log || c->send_error < 0 ||
         connection_is_due(c))
         return false;
-    __atomic_store_n(&c->leader, p, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&c->driver->leader, p, __ATOMIC_SEQ_CST);
     watch_link(c);
     return true;
 }
 
 void drive_end_leading(qmp_client *c)
 {
-    __atomic_store_n(&c->leader, NULL, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&c->driver->leader, NULL, __ATOMIC_SEQ_CST);
     watch_link(c);
     if (connection_is_due(c) || c->send_error < 0 || link_has_input(&c->link))
         drive_wake(c);
-    if (c->ousting)
+    if (c->driver->ousting)
         pthread_cond_broadcast(&c->changed);
 }
 
 /* With the lock held, which is let go meanwhile. Returns whether there is something to receive. */
 static bool wait_for_input(qmp_client *c, uint64_t deadline)
 {
-    struct pollfd pollfds[] = {{.fd = c->link.fd, .events = POLLIN}, {.fd = c->nudge.fds[0], .events = POLLIN}};
+    struct wake *nudge = &c->driver->nudge;
+    struct pollfd pollfds[] = {{.fd = c->link.fd, .events = POLLIN}, {.fd = nudge->fds[0], .events = POLLIN}};
     int r;
 
     if (link_has_input(&c->link))
@@ -318,27 +322,28 @@ static bool wait_for_input(qmp_client *c, uint64_t deadline)
     make_way(c);
     client_lock(c);
     if (r > 0 && pollfds[1].revents)
-        wake_clear(&c->nudge);
+        wake_clear(nudge);
     return r > 0 && pollfds[0].revents;
 }
 
 static bool may_lead_on(const qmp_client *c, uint64_t deadline)
 {
-    return !c->ousting && c->send_error == 0 && !connection_is_due(c) &&
+    return !c->driver->ousting && c->send_error == 0 && !connection_is_due(c) &&
            (deadline == QMP_FOREVER || time_now() < deadline);
 }
 
 void drive_lead(qmp_client *c, uint64_t deadline)
 {
-    qmp_pending *p = c->leader;
+    struct driver *d = c->driver;
+    qmp_pending *p = d->leader;
     bool ready = false;
 
     client_lock(c);
     while (!command_is_over(p) && may_lead_on(c, deadline)) {
         if (ready) {
-            c->leading = true;
+            d->leading = true;
             connection_hear(c);
-            c->leading = false;
+            d->leading = false;
         }
         ready = !ready && wait_for_input(c, deadline);
     }
@@ -348,13 +353,13 @@ void drive_lead(qmp_client *c, uint64_t deadline)
 
 void drive_oust(qmp_client *c)
 {
-    if (!c->leader)
+    if (!client_leader(c))
         return;
-    c->ousting = true;
+    c->driver->ousting = true;
     drive_nudge(c);
-    while (c->leader)
+    while (c->driver->leader)
         pthread_cond_wait(&c->changed, &c->lock);
-    c->ousting = false;
+    c->driver->ousting = false;
 }
 
 static void wait_for_work(qmp_client *c)
@@ -365,14 +370,14 @@ static void wait_for_work(qmp_client *c)
     watch_link(c);
     deadline = connection_deadline(c);
     pthread_mutex_unlock(&c->lock);
-    vigil_sleep(&c->vigil, deadline);
+    vigil_sleep(&c->driver->vigil, deadline);
 }
 
 static void *thread_main(void *userdata)
 {
     qmp_client *c = userdata;
 
-    __atomic_store_n(&c->io_thread, pthread_self(), __ATOMIC_RELEASE);
+    __atomic_store_n(&c->driver->io_thread, pthread_self(), __ATOMIC_RELEASE);
     for (;;) {
         bool stopping;
         int r;
@@ -391,48 +396,58 @@ static void *thread_main(void *userdata)
     }
 }
 
-/* What the thread needs. */
-static int open_thread(qmp_client *c)
+void drive_close_thread(struct driver *d)
 {
-    int r;
-
-    c->scratch = malloc(CLIENT_RECEIVE_SIZE);
-    if (!c->scratch)
-        return -ENOMEM;
-    r = vigil_open(&c->vigil);
-    return r < 0 ? r : wake_open(&c->nudge);
+    if (!d)
+        return;
+    vigil_close(&d->vigil);
+    wake_close(&d->nudge);
+    free(d);
 }
 
-static void close_thread(qmp_client *c)
+static int open_thread(struct driver **ret)
 {
-    vigil_close(&c->vigil);
-    wake_close(&c->nudge);
-    free(TAKE(c->scratch));
+    struct driver *d = malloc(sizeof(*d));
+    int r;
+
+    if (!d)
+        return -ENOMEM;
+    memset(d, 0, offsetof(struct driver, scratch));
+    vigil_init(&d->vigil);
+    wake_init(&d->nudge);
+    r = vigil_open(&d->vigil);
+    if (r >= 0)
+        r = wake_open(&d->nudge);
+    if (r < 0) {
+        drive_close_thread(d);
+        return r;
+    }
+    *ret = d;
+    return 0;
 }
 
 int qmp_client_start_thread(qmp_client *c)
 {
+    struct driver *d = NULL;
     struct watch *watch;
     sigset_t all, before;
     int r = drive_waiting(c);
 
     if (r <= 0)
         return r < 0 ? r : -EALREADY;
-    r = open_thread(c);
-    if (r < 0) {
-        close_thread(c);
+    r = open_thread(&d);
+    if (r < 0)
         return r;
-    }
     watch = watch_take(c);
     sigfillset(&all);
     client_lock(c);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    __atomic_store_n(&c->threaded, true, __ATOMIC_RELEASE);
-    r = -pthread_create(&c->thread, NULL, thread_main, c);
+    __atomic_store_n(&c->driver, d, __ATOMIC_RELEASE);
+    r = -pthread_create(&d->thread, NULL, thread_main, c);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r < 0) {
-        __atomic_store_n(&c->threaded, false, __ATOMIC_RELEASE);
-        close_thread(c);
+        __atomic_store_n(&c->driver, NULL, __ATOMIC_RELEASE);
+        drive_close_thread(d);
         c->watch = TAKE(watch);
     }
     pthread_mutex_unlock(&c->lock);
@@ -447,5 +462,5 @@ void drive_stop_thread(qmp_client *c)
     if (!client_is_threaded(c))
         return;
     drive_wake(c);
-    pthread_join(c->thread, NULL);
+    pthread_join(c->driver->thread, NULL);
 }
