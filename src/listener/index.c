@@ -27,10 +27,12 @@ struct path {
 
 struct entry {
     struct list of_listener;
-    struct list plain;      /* in its group, if it has no match */
-    struct table_node node; /* in its path, if it has one */
+    union {
+        struct list plain;      /* in its group, if it has no path */
+        struct table_node node; /* in its path */
+    };
     struct group *group;
-    struct path *path;
+    struct path *path; /* NULL: it has no match */
     qmp_listener *listener;
     struct rule *rule;
 };
@@ -139,12 +141,12 @@ static void put_path(struct path *p)
 static void entry_free(struct index *x, struct entry *e)
 {
     list_remove(&e->of_listener);
-    list_remove(&e->plain);
-    if (e->path) {
-        if (e->node.hash != 0)
-            table_remove(&e->path->values, &e->node);
+    if (!e->path)
+        list_remove(&e->plain);
+    else if (e->node.hash != 0)
+        table_remove(&e->path->values, &e->node);
+    if (e->path)
         put_path(e->path);
-    }
     if (e->group)
         put_group(x, e->group);
     rule_unref(e->rule);

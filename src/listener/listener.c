@@ -34,8 +34,9 @@ int qmp_listener_new(qmp_listener **ret, const char *const *names)
     qmp_listener *l;
     int r;
 
-    r = rule_new(&rule, names);
-    if (r < 0)
+    if (!names || !names[0])
+        rule = rule_every();
+    else if ((r = rule_new(&rule, names)) < 0)
         return r;
     l = calloc(1, sizeof(*l));
     if (!l)

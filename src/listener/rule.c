@@ -13,6 +13,14 @@
 #include "util/util.h"
 #include "json/value.h"
 
+/* Most listeners have it, one of each client among them. */
+static const struct rule every;
+
+struct rule *rule_every(void)
+{
+    return (struct rule *)(uintptr_t)&every;
+}
+
 static void free_names(char **names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -120,13 +128,14 @@ int rule_copy(struct rule **ret, const struct rule *from)
 
 struct rule *rule_ref(struct rule *r)
 {
-    refs_take(&r->refs);
+    if (r != &every)
+        refs_take(&r->refs);
     return r;
 }
 
 struct rule *rule_unref(struct rule *r)
 {
-    if (!r || !refs_drop(&r->refs))
+    if (!r || r == &every || !refs_drop(&r->refs))
         return NULL;
     free_names(r->names, r->n_names);
     for (size_t i = 0; i < r->n_matches; i++) {

@@ -24,6 +24,8 @@ struct rule {
 
 /* Returns 0, -EINVAL (an empty name), -ENOMEM. */
 int rule_new(struct rule **ret, const char *const *names);
+/* The rule that hears everything: one for all, which nobody counts. */
+struct rule *rule_every(void);
 /* A copy to change before it is shared. */
 int rule_copy(struct rule **ret, const struct rule *r);
 /* Replace the names, add a match. Errors as rule_new(); the rule is then as it was. */
