@@ -116,7 +116,8 @@ QMP_API bool qmp_value_equals(qmp_value v, const char *string);
 
 /* Checks a text as the library checks what it sends: one JSON value in RFC 8259's grammar and valid UTF-8, with nothing
  * but white space around it, nested no deeper than 1024, and without what QEMU's own parser refuses (lone surrogates,
- * noncharacters such as U+FFFF, numbers that no double holds, a key twice in one object, more than two million tokens).
+ * noncharacters such as U+FFFF, a zero with an exponent such as 0e0, a key twice in one object, more than two million
+ * tokens) or changes beyond recognition (numbers that no double holds).
  *
  * Returns: 0, and in `*ret` (may be NULL) the value, borrowed from `text`; -EBADMSG when it is not JSON; -ELOOP when it
  * is nested too deep; -EINVAL when it is JSON that QEMU refuses; -EMSGSIZE when it has too many tokens; -ENOMEM. On

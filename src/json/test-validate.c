@@ -37,6 +37,7 @@ static int flaw_errno(enum json_flaw flaw, unsigned flags)
         return -ELOOP;
     case JSON_NONCHARACTER:
     case JSON_RANGE:
+    case JSON_ZERO:
         return -EINVAL;
     default:
         return -EBADMSG;
@@ -90,8 +91,8 @@ static const struct text fine[] = {
     T("1E3"),
     T("1e+3"),
     T("1e-3"),
-    T("0e0"),
-    T("0E+00"),
+    T("0.0e0"),
+    T("0.0E+00"),
     T("1.5e007"),
     T("-1.5E-300"),
     T("18446744073709551615"),
@@ -101,7 +102,7 @@ static const struct text fine[] = {
     T("100000000000000000000000000000000000000000"),
     T("1e308"),
     T("1e-400"),
-    T("0e999999"),
+    T("0.0e999999"),
     T("0.00000000000000000000000000000000000000000000000001"),
     T("\"\""),
     T("\"a\""),
@@ -391,6 +392,10 @@ static const struct flawed refused[] = {
     {T("[1, -1e309]"), JSON_RANGE, 4},
     {T("1.7976931348623159e308"), JSON_RANGE, 0},
     {T("1e99999999999999999999"), JSON_RANGE, 0},
+    {T("0e0"), JSON_ZERO, 0},
+    {T("0E+00"), JSON_ZERO, 0},
+    {T("0e999999"), JSON_ZERO, 0},
+    {T("[1, -0E+400]"), JSON_ZERO, 4},
 };
 
 static void test_for_qemu(void **state)
@@ -402,6 +407,7 @@ static void test_for_qemu(void **state)
     }
     check_fine((struct text)T("\"\\ufdcf\\ufdf0\\ufffd\xef\xb7\x8f\xef\xb7\xb0\xef\xbf\xbd\""), JSON_FOR_QEMU);
     check_fine((struct text)T("1.7976931348623157e308"), JSON_FOR_QEMU);
+    check_fine((struct text)T("[0,-0,-0.0E1,10e0]"), JSON_FOR_QEMU);
 }
 
 /* No integer is too long for JSON, nor for QEMU as long as a double holds it. */
@@ -692,7 +698,7 @@ static void test_every_lead(void **state)
 static void test_flaw_strings(void **state)
 {
     (void)state;
-    for (int flaw = JSON_FINE; flaw <= JSON_RANGE; flaw++) {
+    for (int flaw = JSON_FINE; flaw <= JSON_ZERO; flaw++) {
         const char *string = json_flaw_string((enum json_flaw)flaw);
         assert_non_null(string);
         assert_true(strlen(string) > 0);

@@ -258,12 +258,16 @@ static inline const char *digits(struct validator *v, const char *p)
     return p == v->end ? fail(v, v->end, JSON_TRUNCATED) : fail(v, p, JSON_NUMBER);
 }
 
-/* JSON has no limit for numbers; QEMU's parser makes an infinity of what no double holds. */
-static const char *in_range(struct validator *v, const char *start, const char *p)
+/* JSON has no limit for numbers; QEMU's parser makes an infinity of what no double holds. And QEMU's lexer ends a
+ * number at a zero that neither a point nor the number's own end follows. */
+static const char *taken_by_qemu(struct validator *v, const char *start, const char *p)
 {
     qmp_value number = {start, (size_t)(p - start)};
+    const char *first = start + (*start == '-');
     double d;
 
+    if (*first == '0' && p > first + 1 && first[1] != '.')
+        return fail(v, start, JSON_ZERO);
     return qmp_value_double(number, &d) == -ERANGE ? fail(v, start, JSON_RANGE) : p;
 }
 
@@ -304,7 +308,7 @@ static inline const char *number(struct validator *v, const char *p)
         if (!p)
             return NULL;
     }
-    return v->flags & JSON_FOR_QEMU ? in_range(v, start, p) : p;
+    return v->flags & JSON_FOR_QEMU ? taken_by_qemu(v, start, p) : p;
 }
 
 static const char *literal(struct validator *v, const char *p, const char *word, size_t size)
@@ -467,6 +471,7 @@ static int flaw_errno(enum json_flaw flaw, unsigned flags)
         return flags & JSON_FOR_QEMU ? -EINVAL : -EBADMSG;
     case JSON_NONCHARACTER:
     case JSON_RANGE:
+    case JSON_ZERO:
         return -EINVAL;
     default:
         return -EBADMSG;
@@ -528,7 +533,8 @@ const char *json_flaw_string(enum json_flaw flaw)
         [JSON_NONCHARACTER] = "a Unicode noncharacter, which QEMU refuses",
         [JSON_DUPLICATE] = "a key for the second time in one object, which QEMU refuses",
         [JSON_TOKENS] = "more tokens than QEMU takes in one command",
-        [JSON_RANGE] = "a number that no double holds, which QEMU refuses",
+        [JSON_RANGE] = "a number that no double holds, an infinity to QEMU",
+        [JSON_ZERO] = "a zero with an exponent but without a point, which QEMU refuses",
     };
 
     return strings[flaw];

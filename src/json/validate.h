@@ -33,6 +33,7 @@ enum json_flaw {
     JSON_DUPLICATE,    /* json_validate_for_qemu(): a key twice in one object */
     JSON_TOKENS,       /* json_validate_for_qemu(): more tokens than QEMU's parser takes */
     JSON_RANGE,        /* JSON_FOR_QEMU: a number that no double holds */
+    JSON_ZERO,         /* JSON_FOR_QEMU: a number like 0e0 */
 };
 
 /* What a validation found. */
@@ -50,9 +51,8 @@ enum {
 };
 
 /* Validates one JSON document (any value, white space around it) in full. Reads text[0 … size-1] only; allocates
- * nothing. Returns 0, or -EBADMSG, -ELOOP (JSON_DEPTH), -EINVAL (JSON_NONCHARACTER, JSON_RANGE, and
- * JSON_SURROGATE with JSON_FOR_QEMU); *scan is filled in
- * either case. */
+ * nothing. Returns 0, or -EBADMSG, -ELOOP (JSON_DEPTH), -EINVAL (JSON_NONCHARACTER, JSON_RANGE, JSON_ZERO, and
+ * JSON_SURROGATE with JSON_FOR_QEMU); *scan is filled in either case. */
 int json_validate(const char *text, size_t size, unsigned depth_max, unsigned flags, struct json_scan *scan);
 
 /* The same for a document at the start of a text, whatever follows it. */

@@ -38,7 +38,8 @@ CLASSES = [
     ("integers beyond 64 bits", b"18446744073709551616",
      "Valid, and a number: `-ERANGE` as an integer, rounded as a double. json-c takes the nearest integer that it has."),
     ("numbers that no double holds", b"1e999",
-     "Valid, and `-ERANGE` when it is read: no infinity comes out of JSON. None is sent: QEMU refuses them."),
+     "Valid, and `-ERANGE` when it is read: no infinity comes out of JSON. None is sent: QEMU "
+     "makes infinities of them, and writes `inf`."),
     ("half a surrogate pair", b'"\\ud800"',
      "No string of UTF-8 holds it. Python has strings that do, json-c replaces it with U+FFFD."),
     ("NaN and Infinity", b"[NaN]", "JSON has none (RFC 8259, section 6)."),

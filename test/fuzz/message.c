@@ -85,8 +85,9 @@ static int check_validators(const char *text, size_t size, unsigned depth_max, s
         require_same_scan(scan, &other);
     } else {
         REQUIRE(q == -EINVAL);
-        REQUIRE(other.flaw == JSON_SURROGATE ? scan->flaw == JSON_SURROGATE && other.at == scan->at
-                                             : other.flaw == JSON_NONCHARACTER || other.flaw == JSON_RANGE);
+        REQUIRE(other.flaw == JSON_SURROGATE
+                    ? scan->flaw == JSON_SURROGATE && other.at == scan->at
+                    : other.flaw == JSON_NONCHARACTER || other.flaw == JSON_RANGE || other.flaw == JSON_ZERO);
     }
     if (json_validate_fast(text, size, depth_max, &other)) {
         REQUIRE(r == 0 || scan->flaw == JSON_TRAILING);

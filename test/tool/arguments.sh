@@ -75,7 +75,7 @@ it 'exact JSON that is none'; refused 'a: a character that does not belong here 
 it 'no exact JSON'; refused 'a: empty, where JSON is wanted' a:=
 it 'no exact JSON but space'; refused 'a: empty, where JSON is wanted' 'a:=  '
 it 'a number that QEMU refuses'; sent a=1e400; expect 2 '' \
-    "qmp: x: 'a': a number that no double holds, which QEMU refuses at byte 0: \"1e400\"
+    "qmp: x: 'a': a number that no double holds, an infinity to QEMU at byte 0: \"1e400\"
 $call_hint"
 it 'no name of a file'; refused "a: '@' wants the name of a file after it; a value that starts with '@' is written '@@'" a=@
 it 'no name of a file of JSON'; refused "a: '@' wants the name of a file after it; a value that starts with '@' is written '@@'" a:=@
