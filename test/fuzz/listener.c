@@ -648,13 +648,29 @@ static void do_new(void)
     REQUIRE(qmp_listener_new(&m->l, names_of(m->names)) == 0);
 }
 
-static void do_unref(void)
+/* In a handler: one whose own call is still to come, if there is one. */
+static struct listener *choose_to_unref(void)
 {
     struct listener *m = choose();
+
+    for (unsigned i = 0; m && R.calling && m->call == CALL_NONE && i < N_LISTENERS; i++)
+        if (R.listeners[i].held && R.listeners[i].call != CALL_NONE)
+            m = &R.listeners[i];
+    return m;
+}
+
+/* In a handler the client lets go of it first, so that the reference may be the last one. */
+static void do_unref(void)
+{
+    struct listener *m = choose_to_unref();
 
     if (!m)
         return;
     trace("unref %d", number(m));
+    if (R.calling && !R.in_filter && R.client && m->registered) {
+        same(m, "remove_listener() before the end", qmp_client_remove_listener(R.client, m->l), 0);
+        removed(m);
+    }
     m->held = false;
     REQUIRE(!qmp_listener_unref(m->l));
 }
