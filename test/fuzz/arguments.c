@@ -2,8 +2,8 @@
 /* The command's arguments: any words end as documented, and what they become is JSON that QEMU takes.
  *
  * The input is a command line, or a line of the shell. It goes the way that every command line goes, as far as that
- * goes without a server: options, verb, the arguments of `call`, typed by a schema and by none, checked by it; and
- * every word is tried as a condition and as a duration, too. Each outcome is one of the exit statuses, and whatever is
+ * goes without a server: options, verb, the arguments of `call`, typed by a schema and by none, checked by it, and
+ * completed; and every word is tried as a condition and as a duration, too. Each outcome is one of the exit statuses, and whatever is
  * not success has been explained, in a line that no terminal takes for orders.
  *
  * No verb runs, so nothing is connected to, started or written. Files, which arguments may name, and standard input
@@ -18,6 +18,7 @@
 
 #include "arguments.h"
 #include "complain.h"
+#include "complete.h"
 #include "condition.h"
 #include "duration.h"
 #include "escape.h"
@@ -149,6 +150,25 @@ static void check_typing(const struct schema *s, const char *command, const stru
     (void)ended(typing_check_offline(s, command, a, /* oob= */ false), before);
 }
 
+/* It goes on where the word ends, and says by its last character whether more belongs to it. */
+static void on_candidate(const char *word, const char *meaning, bool finished, void *userdata)
+{
+    const char *written = userdata;
+
+    REQUIRE(meaning && strncmp(word, written, strlen(written)) == 0);
+    REQUIRE(*word != '\0' && finished == !strchr("=.:/", word[strlen(word) - 1]));
+}
+
+static void check_completion(const char *const *words, size_t n)
+{
+    char *last = strdup(words[n - 1]);
+
+    REQUIRE(last);
+    complete_call(schema_load(), words, n, on_candidate, last);
+    complete_name(schema_load(), /* commands= */ true, /* events= */ true, last, on_candidate, last);
+    free(last);
+}
+
 static void check_call(const char *const *words, size_t n)
 {
     struct arguments a;
@@ -156,6 +176,7 @@ static void check_call(const char *const *words, size_t n)
 
     if (n == 0)
         return;
+    check_completion(words, n);
     if (ended(arguments_parse(words + 1, n - 1, &a), before) == OUTCOME_DONE) {
         check_typing(schema_load(), words[0], &a);
         check_typing(NULL, words[0], &a);
