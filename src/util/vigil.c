@@ -31,6 +31,10 @@ static void open_epoll(struct vigil *v)
 {
     v->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     v->polls = control(v->epoll_fd, EPOLL_CTL_ADD, v->wake.fds[0], POLLIN) < 0;
+    if (v->polls && v->epoll_fd >= 0) {
+        close(v->epoll_fd); /* whoever sleeps there could not be woken */
+        v->epoll_fd = -1;
+    }
 }
 
 /* Returns 0, or negative when epoll does not watch it. */
