@@ -59,7 +59,7 @@ enum qmp_failure {
     QMP_FAILURE_GREETING,    /* connected, but no greeting in time: -ETIMEDOUT, or -EBUSY when another client holds the
                                 monitor */
     QMP_FAILURE_NEGOTIATION, /* qmp_capabilities was refused (-EPROTO) or not answered in time (-ETIMEDOUT) */
-    QMP_FAILURE_CLOSED,      /* the server went away: -ECONNRESET, or the errno of the socket */
+    QMP_FAILURE_CLOSED,      /* the server went away: -ECONNRESET, or the errno of the socket, or of waiting for it */
     QMP_FAILURE_DESERIALIZATION, /* not JSON: -EBADMSG */
     QMP_FAILURE_UNEXPECTED_TYPE, /* JSON, but no QMP message: -EPROTO */
     QMP_FAILURE_BAD_GREETING,    /* a greeting that is none, or one too many: -EPROTO */
@@ -462,7 +462,7 @@ QMP_API int qmp_client_process(qmp_client *c);
 /* Waits until process() has something to do.
  *
  * Returns: 1; 0 when `timeout` µs passed; -ENOTCONN when IDLE; -EBUSY inside a callback or in thread-driven mode;
- * -ECHILD after fork(); -EINTR.
+ * -ECHILD after fork(); -EINTR; other errnos of poll(2).
  * Blocks: up to `timeout` µs.
  * From: sd_bus_wait(3). */
 QMP_API int qmp_client_wait(qmp_client *c, uint64_t timeout);

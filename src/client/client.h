@@ -74,7 +74,6 @@ struct driver {
     bool ousting;                /* the library's thread waits for the leader to leave */
     bool holds;
     struct session_item held; /* taken from the session by a leader, who may not run the callbacks that are due */
-    int broken;               /* negative: a leader has seen the end */
     char scratch[CLIENT_RECEIVE_SIZE]; /* to receive into: what one thread has not handled the next one does */
 };
 
@@ -107,6 +106,7 @@ struct qmp_client {
     bool again;     /* DISCONNECTING, to connect again afterwards */
     bool failed;    /* `failure` is this attempt's, not the last one's */
     struct failure failure;
+    int broken; /* negative: a leader has seen the end, or nobody can wait */
     uint64_t strays; /* of earlier sessions, and late replies to commands that were given up */
     int report;      /* what process() has still to return */
     struct reconnect *reconnect;
@@ -158,7 +158,7 @@ static inline bool client_is_led(const qmp_client *c)
 /* Whether a leader has left something to the driving thread. With the lock held. */
 static inline bool client_has_left(const qmp_client *c)
 {
-    return c->driver && (c->driver->holds || c->driver->broken < 0);
+    return c->broken < 0 || (c->driver && c->driver->holds);
 }
 
 /* client.c */
@@ -197,6 +197,9 @@ void connection_flush(qmp_client *c);
 /* For a leader: receives once, and handles what came, up to the first callback that is due: that, and an end, are left
  * to the next step. */
 void connection_hear(qmp_client *c);
+/* Nobody can wait for the connection: the next step ends it. Returns whether that step has something to do: there may
+ * be nothing to end. */
+bool connection_break(qmp_client *c, int error);
 /* Whether something is due on the driving thread, whatever the descriptor says. */
 bool connection_is_due(const qmp_client *c);
 

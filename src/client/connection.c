@@ -25,6 +25,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <qmp/error.h>
+
 #include "transport/listening.h"
 #include "transport/socket.h"
 #include "util/util.h"
@@ -309,13 +311,10 @@ static int take_up(qmp_client *c)
 {
     CLEANUP(qmp_message_unrefp) qmp_message *m = NULL;
     struct driver *d = c->driver;
-    int broken;
+    int broken = c->broken;
 
-    if (!d)
-        return 0;
-    broken = d->broken;
-    d->broken = 0;
-    if (!d->holds)
+    c->broken = 0;
+    if (!d || !d->holds)
         return broken;
     d->holds = false;
     m = d->held.message;
@@ -412,6 +411,16 @@ bool connection_end(qmp_client *c)
     client_set_state(c, again ? QMP_CONNECTING : QMP_IDLE);
     client_announce(c);
     return again;
+}
+
+bool connection_break(qmp_client *c, int error)
+{
+    bool was_running = c->state == QMP_RUNNING;
+
+    if (c->link.state != LINK_DOWN && !connection_is_due(c))
+        c->broken = connection_fail(c, was_running ? QMP_FAILURE_CLOSED : QMP_FAILURE_CONNECT, error,
+            "%s: cannot wait for the server: %s", c->address_text, qmp_strerror(error));
+    return connection_is_due(c);
 }
 
 /* Returns the reason, or 1 when it goes on. */
@@ -642,7 +651,7 @@ void connection_hear(qmp_client *c)
 
     if (r > 0)
         connection_flush(c);
-    c->driver->broken = MIN(r, 0);
+    c->broken = MIN(r, 0);
 }
 
 /* On the way up. Returns 1 when the session can talk, 0 not yet, negative. */

@@ -9,7 +9,7 @@
  * while there is one, else the library's. The leader completes commands and fills queues as a step does, but runs no
  * callback: when one is due it leaves the item, with all that was read behind it, to the library's thread (`held`), and
  * so it does with an end (`broken`), and with everything else that is due there. It leaves when its command is over,
- * too; the others wait on. Before the descriptor is closed, the library's thread ousts it.
+ * too, or when it cannot wait; the others wait on. Before the descriptor is closed, the library's thread ousts it.
  * drive.pml is the model of all this.
  *
  * drive_enter() and drive_leave() stand around everything that may call the user back. Inside, process() and blocking
@@ -101,6 +101,21 @@ static int poll_until(qmp_client *c, uint64_t deadline)
     return 0;
 }
 
+/* Whoever looks again and again must not do so in a loop that nothing stops. */
+static void on_failed_wait(qmp_client *c, int error)
+{
+    const struct timespec moment = {.tv_nsec = 10 * 1000 * 1000};
+    bool goes_on;
+
+    if (error == -EINTR)
+        return;
+    client_lock(c);
+    goes_on = connection_break(c, error);
+    pthread_mutex_unlock(&c->lock);
+    if (!goes_on)
+        nanosleep(&moment, NULL);
+}
+
 int drive_pump(qmp_client *c, uint64_t deadline)
 {
     int r = step(c, deadline);
@@ -113,7 +128,9 @@ int drive_pump(qmp_client *c, uint64_t deadline)
     r = poll_until(c, deadline);
     if (r == 0 && deadline != QMP_FOREVER && time_now() < deadline)
         return 1;
-    return r < 0 ? 1 : r; /* interrupted: the caller looks again */
+    if (r < 0)
+        on_failed_wait(c, r);
+    return r < 0 ? 1 : r; /* the caller looks again */
 }
 
 int qmp_client_process(qmp_client *c)
@@ -308,21 +325,24 @@ void drive_end_leading(qmp_client *c)
         pthread_cond_broadcast(&c->changed);
 }
 
-/* With the lock held, which is let go meanwhile. Returns whether there is something to receive. */
-static bool wait_for_input(qmp_client *c, uint64_t deadline)
+/* With the lock held, which is let go meanwhile. Returns 1 when there is something to receive, 0, negative. */
+static int wait_for_input(qmp_client *c, uint64_t deadline)
 {
     struct wake *nudge = &c->driver->nudge;
     struct pollfd pollfds[] = {{.fd = c->link.fd, .events = POLLIN}, {.fd = nudge->fds[0], .events = POLLIN}};
     int r;
 
     if (link_has_input(&c->link))
-        return true;
+        return 1;
     pthread_mutex_unlock(&c->lock);
     r = poll(pollfds, 2, time_poll_timeout(deadline));
+    r = r < 0 ? -errno : r;
     make_way(c);
     client_lock(c);
     if (r > 0 && pollfds[1].revents)
         wake_clear(nudge);
+    if (r < 0)
+        return r == -EINTR ? 0 : r;
     return r > 0 && pollfds[0].revents;
 }
 
@@ -336,16 +356,16 @@ void drive_lead(qmp_client *c, uint64_t deadline)
 {
     struct driver *d = c->driver;
     qmp_pending *p = d->leader;
-    bool ready = false;
+    int ready = 0;
 
     client_lock(c);
-    while (!command_is_over(p) && may_lead_on(c, deadline)) {
-        if (ready) {
+    while (ready >= 0 && !command_is_over(p) && may_lead_on(c, deadline)) {
+        if (ready > 0) {
             d->leading = true;
             connection_hear(c);
             d->leading = false;
         }
-        ready = !ready && wait_for_input(c, deadline);
+        ready = ready > 0 ? 0 : wait_for_input(c, deadline);
     }
     drive_end_leading(c);
     pthread_mutex_unlock(&c->lock);
@@ -365,12 +385,15 @@ void drive_oust(qmp_client *c)
 static void wait_for_work(qmp_client *c)
 {
     uint64_t deadline;
+    int r;
 
     client_lock(c);
     watch_link(c);
     deadline = connection_deadline(c);
     pthread_mutex_unlock(&c->lock);
-    vigil_sleep(&c->driver->vigil, deadline);
+    r = vigil_sleep(&c->driver->vigil, deadline);
+    if (r < 0)
+        on_failed_wait(c, r);
 }
 
 static void *thread_main(void *userdata)

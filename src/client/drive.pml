@@ -8,14 +8,18 @@
  * the command is over, or while somebody waits for the leader to leave.
  *
  * It refuses to know sessions, listeners and memory. A command's own lock is a single step here. Only in some searches
- * does the server leave commands unanswered, or a wait time out: either would hide that somebody was forgotten.
+ * does the server leave commands unanswered, a wait time out, or poll(2) fail: each would hide that somebody was
+ * forgotten.
  *
  * check: -DSERVER=ANSWERS -DEVENTS=1
  * check: -DSERVER=ANSWERS -DEVENTS=0 -DCLOGGED=1
  * check: -DSERVER=ANSWERS -DTIMEOUT -DEVENTS=0
  * check: -DSERVER=CLOSES -DEVENTS=1
  * check: -DSERVER=MUTE -DEVENTS=0
+ * check: -DSERVER=ANSWERS -DLEADER_FAILS -DEVENTS=1
+ * check: -DSERVER=ANSWERS -DTHREAD_FAILS -DEVENTS=0
  * cycles: -DSERVER=ANSWERS -DEVENTS=0
+ * cycles: -DSERVER=ANSWERS -DLEADER_FAILS -DEVENTS=0
  *
  * With one step done wrong, the model must fail:
  *
@@ -220,6 +224,15 @@ inline end()
     disconnecter_asleep = false
 }
 
+/* connection_break() */
+inline connection_break()
+{
+    if
+    :: running && !due -> broken = true
+    :: else
+    fi
+}
+
 /* ---- drive.c ---- */
 
 /* drive_begin_leading() */
@@ -273,6 +286,9 @@ inline lead(i)
 #ifdef TIMEOUT
             :: i == 0 -> timed_out = true
 #endif
+#ifdef LEADER_FAILS
+            :: failed = true
+#endif
             fi;
             lock();
             polling = false;
@@ -280,6 +296,13 @@ inline lead(i)
             :: nudged -> nudge = false; nudged = false
             :: else
             fi
+#ifdef LEADER_FAILS
+            ;
+            if
+            :: failed -> break
+            :: else
+            fi
+#endif
         fi
     od;
     end_leading();
@@ -292,7 +315,7 @@ inline lead(i)
 proctype caller(byte i)
 {
     byte item;
-    bool leads, ready, nudged, timed_out;
+    bool leads, ready, nudged, timed_out, failed;
 
     lock();
     if
@@ -406,7 +429,12 @@ proctype thread()
             unlock();
 #endif
 progress_asleep:
-            wake || at_once || (armed && readable) || (armed_out && !clogged);
+            if
+            :: wake || at_once || (armed && readable) || (armed_out && !clogged)
+#ifdef THREAD_FAILS
+            :: lock(); connection_break(); unlock()
+#endif
+            fi;
 #ifndef CLEAR_LATE
             wake = false
 #endif

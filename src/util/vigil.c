@@ -49,17 +49,17 @@ static int change(struct vigil *v, int fd, short events)
     return fd >= 0 ? control(v->epoll_fd, EPOLL_CTL_ADD, fd, events) : 0;
 }
 
-/* Returns whether it was woken. */
-static bool sleep_in_epoll(const struct vigil *v, uint64_t deadline)
+/* Returns 1 when it was woken, 0, negative. */
+static int sleep_in_epoll(const struct vigil *v, uint64_t deadline)
 {
     struct epoll_event e[2];
     int n = epoll_wait(v->epoll_fd, e, ELEMENTS(e), time_poll_timeout(deadline));
 
     for (int i = 0; i < n; i++) {
         if (e[i].data.fd == v->wake.fds[0])
-            return true;
+            return 1;
     }
-    return false;
+    return n < 0 ? -errno : 0;
 }
 #else
 static void open_epoll(struct vigil *v)
@@ -75,22 +75,24 @@ static int change(struct vigil *v, int fd, short events)
     return -EOPNOTSUPP;
 }
 
-static bool sleep_in_epoll(const struct vigil *v, uint64_t deadline)
+static int sleep_in_epoll(const struct vigil *v, uint64_t deadline)
 {
     (void)v;
     (void)deadline;
-    return false;
+    return -EOPNOTSUPP;
 }
 #endif
 
-static bool sleep_in_poll(const struct vigil *v, uint64_t deadline)
+static int sleep_in_poll(const struct vigil *v, uint64_t deadline)
 {
     struct pollfd p[] = {{.fd = v->wake.fds[0], .events = POLLIN}, {.fd = -1}};
+    int n;
 
     p[1].events = __atomic_load_n(&v->events, __ATOMIC_ACQUIRE);
     if (p[1].events != 0)
         p[1].fd = __atomic_load_n(&v->fd, __ATOMIC_ACQUIRE);
-    return poll(p, ELEMENTS(p), time_poll_timeout(deadline)) > 0 && p[0].revents;
+    n = poll(p, ELEMENTS(p), time_poll_timeout(deadline));
+    return n < 0 ? -errno : n > 0 && p[0].revents;
 }
 
 void vigil_init(struct vigil *v)
@@ -137,10 +139,12 @@ void vigil_wake(const struct vigil *v)
     wake_set(&v->wake);
 }
 
-void vigil_sleep(struct vigil *v, uint64_t deadline)
+int vigil_sleep(struct vigil *v, uint64_t deadline)
 {
     bool polls = __atomic_load_n(&v->polls, __ATOMIC_ACQUIRE);
+    int r = polls ? sleep_in_poll(v, deadline) : sleep_in_epoll(v, deadline);
 
-    if (polls ? sleep_in_poll(v, deadline) : sleep_in_epoll(v, deadline))
+    if (r > 0)
         wake_clear(&v->wake);
+    return MIN(r, 0);
 }

@@ -26,7 +26,7 @@ void vigil_close(struct vigil *v);
 void vigil_watch(struct vigil *v, int fd, short events);
 /* Wakes the sleeper, or spares it the next sleep. From any thread. */
 void vigil_wake(const struct vigil *v);
-/* May return for nothing. */
-void vigil_sleep(struct vigil *v, uint64_t deadline);
+/* May return for nothing. Returns 0, -EINTR, other errnos of poll(2) and epoll_wait(2): it did not sleep. */
+int vigil_sleep(struct vigil *v, uint64_t deadline);
 
 #endif
