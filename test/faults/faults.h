@@ -51,7 +51,7 @@ enum faults_mode {
     FAULTS_ALTERNATE /* that one and every second one, on average, from there on: what repeats the call gets through */
 };
 
-/* Instead of an errno: one byte is moved, however many are wanted. */
+/* Instead of an errno: few bytes are moved, mostly one, however many are wanted. */
 #define FAULTS_SHORT 10000
 
 struct faults_plan {

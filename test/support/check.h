@@ -42,7 +42,7 @@ struct check_test {
 
 /* Runs the tests, all or those that match the pattern in argv[1] ("test_timeout*"). After each test that passed,
  * descriptors and threads must be the same as before it, and, in a build with AddressSanitizer, no memory may have
- * leaked. Returns the exit status for main(). */
+ * leaked. $CHECK_SKIP names tests to leave out. Returns the exit status for main(). */
 int check_main(int argc, char **argv, const struct check_test *tests, size_t n_tests);
 
 /* CLOCK_MONOTONIC in µs. */
