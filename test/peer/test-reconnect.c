@@ -177,6 +177,60 @@ static void test_early_events_without_a_policy(void)
     early(false);
 }
 
+static void count(qmp_listener *l, qmp_message *event, void *counter)
+{
+    unsigned *n = counter;
+
+    (void)l;
+    (void)event;
+    ++*n;
+}
+
+/* On the first connection, too, and whoever else is called for them; but who heard nothing then has missed nothing. */
+static void early_at_first(bool threaded)
+{
+    static const char *const names[] = {"LEFT", "LATE", "SOONER"};
+    const struct qmp_reconnect soon = SOON;
+    const char *path = check_path("socket");
+    struct peer *p = peer_new_listening(path);
+    qmp_client *c = client_with(&soon, threaded);
+    qmp_listener *deaf = NULL, *handled = NULL, *l = qmp_client_events(c);
+    qmp_message *event = NULL;
+    unsigned n_handled = 0;
+
+    peer_start(p, PEER_ACCEPT, PEER_EVENT("LEFT"), PEER_SEND(PEER_GREETING_TEXT), PEER_EVENT("LATE"),
+        PEER_EXPECT("qmp_capabilities"), PEER_EVENT("SOONER"), PEER_RETURN, PEER_EVENT("NEXT"), PEER_END);
+    assert_ok(qmp_listener_new(&deaf, (const char *const[]){"NEVER", NULL}));
+    assert_ok(qmp_listener_new(&handled, NULL));
+    assert_ok(qmp_listener_set_handler(handled, count, &n_handled));
+    assert_ok(qmp_client_register_listener(c, deaf));
+    assert_ok(qmp_client_register_listener(c, handled));
+    assert_ok(qmp_client_connect(c, path));
+    for (size_t i = 0; i < 3; i++) {
+        assert_event(l, names[i]);
+        assert_error(qmp_listener_get(l, CHECK_WAIT, &event), -ESTALE);
+    }
+    assert_event(l, "NEXT");
+    assert_no_event(l);
+    assert_no_event(deaf);
+    qmp_client_unref(c);
+    assert_true(n_handled >= 3); /* its thread may not have come to the last one */
+    qmp_listener_unref(handled);
+    qmp_listener_unref(deaf);
+    peer_join(p);
+    peer_free(p);
+}
+
+static void test_early_events_at_first(void)
+{
+    early_at_first(false);
+}
+
+static void test_early_events_at_first_threaded(void)
+{
+    early_at_first(true);
+}
+
 /* Whoever waits is told of the gap at once, and may wait on. */
 static void wait_across(bool threaded)
 {
@@ -823,6 +877,8 @@ int main(int argc, char **argv)
         CHECK_TEST(test_comes_back_threaded),
         CHECK_TEST(test_early_events),
         CHECK_TEST(test_early_events_without_a_policy),
+        CHECK_TEST(test_early_events_at_first),
+        CHECK_TEST(test_early_events_at_first_threaded),
         CHECK_TEST(test_waiting_across_a_gap),
         CHECK_TEST(test_waiting_across_a_gap_threaded),
         CHECK_TEST(test_gives_up),
