@@ -63,7 +63,7 @@ static enum outcome file_take(const char *key, const char *path, char **ret)
         complain("%s: '@' wants the name of a file after it; a value that starts with '@' is written '@@'", key);
         return OUTCOME_USAGE;
     }
-    outcome = input_read(path, ret, &size);
+    outcome = input_read(path, QMP_MESSAGE_MAX, ret, &size);
     if (outcome != OUTCOME_DONE || strlen(*ret) == size)
         return outcome;
     complain("%s: %s: a NUL byte: that is not text", key, input_name(path));
@@ -140,7 +140,7 @@ static enum outcome object_check(const char *where, const char *text, size_t siz
 static enum outcome input_parse(struct arguments *a)
 {
     size_t size = 0;
-    enum outcome outcome = input_read("-", &a->json, &size);
+    enum outcome outcome = input_read("-", QMP_MESSAGE_MAX, &a->json, &size);
 
     return outcome == OUTCOME_DONE ? object_check("standard input", a->json, size) : outcome;
 }

@@ -18,6 +18,7 @@
 #include "duration.h"
 #include "ga.h"
 #include "guest-text.h"
+#include "input.h"
 #include "output.h"
 
 /* The most that is passed to a program's standard input. */
@@ -36,41 +37,21 @@ struct execution {
     int64_t pid;
 };
 
-static enum outcome input_read(char *input, size_t *ret_size)
-{
-    size_t size = 0;
-    ssize_t n;
-
-    do {
-        n = read(STDIN_FILENO, input + size, INPUT_MAX + 1 - size);
-        if (n > 0)
-            size += (size_t)n;
-    } while ((n > 0 && size <= INPUT_MAX) || (n < 0 && errno == EINTR));
-    if (n < 0) {
-        complain("cannot read standard input: %s", strerror(errno));
-        return OUTCOME_LOCAL;
-    }
-    if (size > INPUT_MAX) {
-        complain("standard input: more than %zu MiB; 'qmp ga put' brings files of any size", INPUT_MAX >> 20);
-        return OUTCOME_USAGE;
-    }
-    *ret_size = size;
-    return OUTCOME_DONE;
-}
-
 static enum outcome input_write(qmp_writer *w)
 {
-    __attribute__((cleanup(qmp_freep))) char *input = malloc(INPUT_MAX + 1);
-    __attribute__((cleanup(qmp_freep))) char *encoded = malloc(BASE64_SIZE(INPUT_MAX));
-    enum outcome outcome;
+    __attribute__((cleanup(qmp_freep))) char *input = NULL, *encoded = NULL;
     size_t size = 0;
+    enum outcome outcome = input_read("-", INPUT_MAX, &input, &size);
 
-    if (input == NULL || encoded == NULL)
+    if (outcome == OUTCOME_USAGE)
+        complain("'qmp ga put' brings files of any size");
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    encoded = malloc(BASE64_SIZE(size));
+    if (encoded == NULL)
         return outcome_of_error("standard input", -ENOMEM);
-    outcome = input_read(input, &size);
-    if (outcome == OUTCOME_DONE)
-        qmp_writer_string_sized(w, "input-data", encoded, base64_encode(encoded, input, size));
-    return outcome;
+    qmp_writer_string_sized(w, "input-data", encoded, base64_encode(encoded, input, size));
+    return OUTCOME_DONE;
 }
 
 static enum outcome arguments_write(const struct options *o, const char *const *words, size_t n, qmp_writer *w)

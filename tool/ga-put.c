@@ -117,7 +117,7 @@ static enum outcome source_open(const char *word, struct transfer *t)
     else if (t->fd >= 0)
         return OUTCOME_DONE;
     complain("cannot read %s: %s", t->source, strerror(errno));
-    return OUTCOME_USAGE;
+    return OUTCOME_LOCAL;
 }
 
 static void transfer_freep(struct transfer **t)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Files that arguments come from, standard input among them.
+/* Files that are read whole, standard input among them.
  *
- * Where a command goes to several servers, each of them gets all that standard input holds: it is read once, by the
- * first that wants it, and kept. It knows nothing of what is in a file. */
+ * What cannot be read is trouble on this side, whoever wants it; what is larger than the limit is wrong usage. Where a
+ * command goes to several servers, each of them gets all that standard input holds: it is read once, by the first that
+ * wants it, and kept. It knows nothing of what is in a file. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,6 @@
 #include "complain.h"
 #include "input.h"
 
-/* The most that is taken: what QEMU takes for a message. */
-#define INPUT_MAX QMP_MESSAGE_MAX
 #define INPUT_FIRST ((size_t)4096)
 
 /* What came of reading a file. */
@@ -26,10 +25,11 @@ struct content {
     int error; /* negative */
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct content standard; /* after `once` */
+static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
+static bool was_read;           /* under `reading` */
+static struct content standard; /* under `reading`; once it was read, it stays as it is */
 
-static struct content descriptor_read(int fd)
+static struct content descriptor_read(int fd, size_t max)
 {
     struct content content = {NULL, 0, 0};
     size_t capacity = 0;
@@ -45,18 +45,13 @@ static struct content descriptor_read(int fd)
         }
         n = read(fd, content.text + content.size, capacity - content.size - 1);
         content.size += n > 0 ? (size_t)n : 0;
-    } while (content.size <= INPUT_MAX && (n > 0 || (n < 0 && errno == EINTR)));
-    content.error = content.size > INPUT_MAX ? -EFBIG : n < 0 ? -errno : 0;
+    } while (content.size <= max && (n > 0 || (n < 0 && errno == EINTR)));
+    content.error = content.size > max ? -EFBIG : n < 0 ? -errno : 0;
     content.text[content.size] = '\0';
     return content;
 }
 
-static void standard_read(void)
-{
-    standard = descriptor_read(STDIN_FILENO);
-}
-
-static struct content path_read(const char *path)
+static struct content path_read(const char *path, size_t max)
 {
     struct content content = {NULL, 0, 0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -65,17 +60,21 @@ static struct content path_read(const char *path)
         content.error = -errno;
         return content;
     }
-    content = descriptor_read(fd);
+    content = descriptor_read(fd, max);
     close(fd);
     return content;
 }
 
-static struct content standard_copy(void)
+static struct content standard_copy(size_t max)
 {
     struct content content;
 
-    pthread_once(&once, standard_read);
+    pthread_mutex_lock(&reading);
+    if (!was_read)
+        standard = descriptor_read(STDIN_FILENO, max);
+    was_read = true;
     content = standard;
+    pthread_mutex_unlock(&reading);
     if (content.error == 0 && (content.text = malloc(content.size + 1)) == NULL)
         content.error = -ENOMEM;
     if (content.error == 0)
@@ -90,9 +89,9 @@ const char *input_name(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-enum outcome input_read(const char *path, char **ret, size_t *ret_size)
+enum outcome input_read(const char *path, size_t max, char **ret, size_t *ret_size)
 {
-    struct content content = strcmp(path, "-") == 0 ? standard_copy() : path_read(path);
+    struct content content = strcmp(path, "-") == 0 ? standard_copy(max) : path_read(path, max);
 
     if (content.error == 0) {
         *ret = content.text;
@@ -101,7 +100,7 @@ enum outcome input_read(const char *path, char **ret, size_t *ret_size)
     }
     free(content.text);
     if (content.error == -EFBIG) {
-        complain("%s: more than %zu MiB", input_name(path), INPUT_MAX >> 20);
+        complain("%s: more than %zu MiB", input_name(path), max >> 20);
         return OUTCOME_USAGE;
     }
     complain("cannot read %s: %s", input_name(path), strerror(-content.error));

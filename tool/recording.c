@@ -9,76 +9,23 @@
  * It knows nothing of what the records mean. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "complain.h"
+#include "input.h"
 #include "lines.h"
 #include "pcap.h"
 #include "recording.h"
 
-/* The largest capture, in MiB. */
-#define CAPTURE_MAX_MIB 256
-#define CAPTURE_MAX ((size_t)CAPTURE_MAX_MIB << 20)
-#define READ_FIRST ((size_t)65536)
+/* The largest capture. */
+#define CAPTURE_MAX ((size_t)256 << 20)
 #define RECORDS_FIRST ((size_t)64)
 
 static enum outcome bad(const char *name, const char *what)
 {
     complain("%s: %s", name, what);
     return OUTCOME_USAGE;
-}
-
-/* One byte more than the limit shows that it is passed. */
-static enum outcome data_grow(struct recording *r, size_t *allocated)
-{
-    size_t size = *allocated == 0 ? READ_FIRST : *allocated * 2;
-    char *data = realloc(r->data, size < CAPTURE_MAX ? size : CAPTURE_MAX + 1);
-
-    if (data == NULL)
-        return outcome_of_error("the capture", -ENOMEM);
-    r->data = data;
-    *allocated = size < CAPTURE_MAX ? size : CAPTURE_MAX + 1;
-    return OUTCOME_DONE;
-}
-
-static enum outcome descriptor_read(struct recording *r, const char *name, int fd)
-{
-    size_t allocated = 0;
-
-    for (;;) {
-        ssize_t n;
-        if (r->size == allocated && data_grow(r, &allocated) != OUTCOME_DONE)
-            return OUTCOME_LOCAL;
-        n = read(fd, r->data + r->size, allocated - r->size);
-        if (n == 0)
-            return OUTCOME_DONE;
-        if (n < 0 && errno != EINTR) {
-            complain("cannot read %s: %s", name, strerror(errno));
-            return OUTCOME_USAGE;
-        }
-        r->size += n > 0 ? (size_t)n : 0;
-        if (r->size > CAPTURE_MAX) {
-            complain("%s is larger than %d MiB, the limit", name, CAPTURE_MAX_MIB);
-            return OUTCOME_USAGE;
-        }
-    }
-}
-
-static enum outcome file_read(struct recording *r, const char *name)
-{
-    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    enum outcome outcome;
-
-    if (fd < 0) {
-        complain("cannot open %s: %s", name, strerror(errno));
-        return OUTCOME_USAGE;
-    }
-    outcome = descriptor_read(r, name, fd);
-    close(fd);
-    return outcome;
 }
 
 static bool record_add(struct recording *r, const struct record *record)
@@ -157,7 +104,8 @@ enum outcome recording_read(struct recording *ret, const char *name)
     enum outcome outcome;
 
     *ret = (struct recording){0};
-    outcome = strcmp(name, "-") == 0 ? descriptor_read(ret, "standard input", STDIN_FILENO) : file_read(ret, name);
+    outcome = input_read(name, CAPTURE_MAX, &ret->data, &ret->size);
+    name = input_name(name);
     if (outcome != OUTCOME_DONE)
         return outcome;
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {

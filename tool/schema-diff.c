@@ -27,7 +27,8 @@ const struct verb verb_schema_diff = {
     .synopsis = "A B",
     .summary = "what server B has that A has not, and the other way round",
     .description = "Compares two servers, each an address, the name of a VM, or a file with what\n"
-                   "'qmp call query-qmp-schema' printed. One line for each difference:\n"
+                   "'qmp call query-qmp-schema' printed, standard input being '-'. One line for\n"
+                   "each difference:\n"
                    "  +   B has it, and A has not\n"
                    "  -   A has it, and B has not\n"
                    "  ~   both have it, but not the same\n"

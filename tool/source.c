@@ -8,22 +8,16 @@
  * It knows nothing of what is in a schema but the names. */
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cache.h"
-#include "closing.h"
 #include "complain.h"
 #include "connect.h"
 #include "guess.h"
+#include "input.h"
 #include "meta.h"
 #include "source.h"
-
-/* The largest file that is read: what a message may have. */
-#define FILE_MAX QMP_MESSAGE_MAX
 
 static enum outcome connected_get(const struct options *o, qmp_client *c, struct schema **ret)
 {
@@ -64,50 +58,20 @@ enum outcome source_get(const struct options *o, struct schema **ret)
     return outcome == OUTCOME_USAGE || outcome == OUTCOME_LOCAL ? outcome : kept_get(address, outcome, ret);
 }
 
-static enum outcome file_complain(const char *path, int error)
-{
-    complain("%s: %s", path, strerror(error));
-    return error == ENOMEM || error == EMFILE || error == ENFILE ? OUTCOME_LOCAL : OUTCOME_USAGE;
-}
-
-/* Everything that is in an open file. */
-static enum outcome file_read(const char *path, int fd, size_t size, char **ret, size_t *ret_size)
+static enum outcome file_open(const char *path, struct schema **ret)
 {
     __attribute__((cleanup(qmp_freep))) char *text = NULL;
-
-    if (size > FILE_MAX)
-        return file_complain(path, EFBIG);
-    text = malloc(size + 1);
-    if (text == NULL)
-        return file_complain(path, ENOMEM);
-    *ret_size = 0;
-    while (*ret_size < size) {
-        ssize_t n = read(fd, text + *ret_size, size - *ret_size);
-        if (n < 0 && errno != EINTR)
-            return file_complain(path, errno);
-        if (n == 0)
-            break;
-        *ret_size += n > 0 ? (size_t)n : 0;
-    }
-    text[*ret_size] = '\0';
-    *ret = text;
-    text = NULL;
-    return OUTCOME_DONE;
-}
-
-static enum outcome file_open(const char *path, int fd, size_t size, struct schema **ret)
-{
-    __attribute__((cleanup(qmp_freep))) char *text = NULL;
-    enum outcome outcome = file_read(path, fd, size, &text, &size);
+    size_t size = 0;
+    enum outcome outcome = input_read(path, QMP_MESSAGE_MAX, &text, &size);
     int r;
 
     if (outcome != OUTCOME_DONE)
         return outcome;
     r = schema_new(ret, text, size);
     if (r == -ENOMEM)
-        return outcome_of_error(path, r);
+        return outcome_of_error(input_name(path), r);
     if (r < 0) {
-        complain("%s: this is not what 'qmp call query-qmp-schema' prints", path);
+        complain("%s: this is not what 'qmp call query-qmp-schema' prints", input_name(path));
         return OUTCOME_USAGE;
     }
     text = NULL;
@@ -117,15 +81,12 @@ static enum outcome file_open(const char *path, int fd, size_t size, struct sche
 enum outcome source_open(const struct options *o, const char *where, struct schema **ret)
 {
     __attribute__((cleanup(qmp_client_unrefp))) qmp_client *c = NULL;
-    __attribute__((cleanup(closep))) int fd = -1;
     struct options server = *o;
     struct stat status;
     enum outcome outcome;
 
-    if (stat(where, &status) >= 0 && S_ISREG(status.st_mode)) {
-        fd = open(where, O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? file_complain(where, errno) : file_open(where, fd, (size_t)status.st_size, ret);
-    }
+    if (strcmp(where, "-") == 0 || (stat(where, &status) >= 0 && S_ISREG(status.st_mode)))
+        return file_open(where, ret);
     server.address = where;
     outcome = connect_open(&server, /* l= */ NULL, &c);
     return outcome == OUTCOME_DONE ? connected_get(&server, c, ret) : outcome;

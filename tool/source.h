@@ -9,7 +9,8 @@
  * one that was last seen, which is then said. The schema is the caller's. */
 enum outcome source_get(const struct options *o, struct schema **ret);
 
-/* The schema in a file, as "call query-qmp-schema" prints it, or of a server that is reached now. */
+/* The schema in a file, as "call query-qmp-schema" prints it, "-" being standard input; or of a server that is reached
+ * now. */
 enum outcome source_open(const struct options *o, const char *where, struct schema **ret);
 
 /* The entity of a name; when there is none, that is said, with what was perhaps meant: OUTCOME_UNKNOWN. */

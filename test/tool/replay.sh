@@ -32,10 +32,10 @@ $replay_hint"
 it 'nowhere'; run replay a; expect 2 '' "qmp: where? Say --listen ADDRESS, such as --listen /tmp/replay.qmp
 $replay_hint"
 it 'no such file'; run replay "$dir/none" --listen "$dir/again"
-expect 2 '' "qmp: cannot open DIR/none: No such file or directory
-$replay_hint"
-it 'a folder'; run replay "$dir" --listen "$dir/again"; expect 2 '' "qmp: cannot read DIR: Is a directory
-$replay_hint"
+expect 10 '' 'qmp: cannot read DIR/none: No such file or directory'
+it 'a folder'; run replay "$dir" --listen "$dir/again"; expect 10 '' 'qmp: cannot read DIR: Is a directory'
+it 'standard input that cannot be read'; run replay - --listen "$dir/again" <"$dir"; expect 10 '' \
+    'qmp: cannot read standard input: Is a directory'
 
 cat >"$dir/f" <<'EOF'
 {"from": "server", "message": {"QMP": {"version": 1}}}
@@ -288,7 +288,7 @@ EOF
 it 'lines that end early'; printf '%s\n{"from": "cl' '{"from": "server", "message": {"QMP": {}}}' >"$dir/f"; bad
 expect 0 'unix:DIR/again' 'qmp: DIR/f: line 2: the file ends in the middle of it; going on without it'
 it 'too large'; rm -f "$dir/f"; truncate -s 257M "$dir/f"; bad; rm -f "$dir/f"
-expect 2 '' "qmp: DIR/f is larger than 256 MiB, the limit
+expect 2 '' "qmp: DIR/f: more than 256 MiB
 $replay_hint"
 it 'a pcapng'; printf '\n\r\r\n' >"$dir/f"; bad
 expect 2 '' "qmp: DIR/f: it is a pcapng: make a pcap of it, with 'editcap -F pcap'

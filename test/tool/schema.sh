@@ -304,9 +304,12 @@ expect 2 '' "qmp: DIR/x.json: this is not what 'qmp call query-qmp-schema' print
 qmp: 'qmp schema diff --help' says more"
 it 'a file of another'; chmod 0 "$dir/x.json"
 if [ "$(id -u)" = 0 ]; then chmod 600 "$dir/x.json"; else
-    run schema diff "$dir/x.json" "$schemas/old.json"; expect 2 '' "qmp: DIR/x.json: Permission denied
-qmp: 'qmp schema diff --help' says more"
+    run schema diff "$dir/x.json" "$schemas/old.json"; expect 10 '' \
+        'qmp: cannot read DIR/x.json: Permission denied'
 fi
+it 'standard input'; run schema diff - "$schemas/new.json" <"$schemas/old.json"; expect 1 "$(cat "$schemas/forth.txt")" ''
+it 'standard input that cannot be read'; run schema diff - "$schemas/new.json" <"$dir"; expect 10 '' \
+    'qmp: cannot read standard input: Is a directory'
 it 'nobody there'; run schema diff "$dir/peer" "$schemas/old.json"; expect 4 '' "$absent"
 it 'a server and a file'; described new.json; run schema diff "$schemas/new.json" "$dir/peer"; expect 0 '' ''
 it 'another server that greets alike at the same address'; described old.json; run schema ls drive-drop
