@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The doctor's look at a path, and at the name of a host: what shows before anybody is connected to.
+/* The doctor's look at a path: what shows before anybody is connected to.
  *
  * It knows nothing of who listens. */
 
@@ -8,12 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netdb.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -180,33 +178,5 @@ bool doctor_check_permission(struct doctor *d)
     if (!may(path, W_OK))
         return forbidden_say(d, "the socket", path, "write to");
     doctor_say(d, FINDING_FINE, "permission", "this user may connect");
-    return true;
-}
-
-/* ---- the name of a host ---- */
-
-bool doctor_check_name(struct doctor *d)
-{
-    static const char prefix[] = "tcp:";
-    const char *host = d->address + sizeof(prefix) - 1, *end;
-    __attribute__((cleanup(qmp_freep))) char *name = NULL;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    char text[64] = "?";
-    int r;
-
-    if (strncmp(d->address, prefix, sizeof(prefix) - 1) != 0 || *host == '[')
-        return true;
-    end = strchr(host, ':');
-    name = end != NULL ? strndup(host, (size_t)(end - host)) : NULL;
-    if (name == NULL || name[strspn(name, "0123456789.")] == '\0' || strcmp(name, "localhost") == 0)
-        return true;
-    r = getaddrinfo(name, /* service= */ NULL, &hints, &found);
-    if (r != 0) {
-        doctor_fail(d, OUTCOME_CONNECT, "name", "the name %s has no address: %s", name, gai_strerror(r));
-        return doctor_advise(d, "look for a typing error, or say the number");
-    }
-    getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST);
-    doctor_say(d, FINDING_FINE, "name", "%s is %s%s", name, text, found->ai_next != NULL ? ", and others" : "");
-    freeaddrinfo(found);
     return true;
 }

@@ -395,6 +395,20 @@ FAILED name          the name no-such-host.invalid has no address: WHY
 
 It does not work: the name no-such-host.invalid has no address: WHY
 What to do: look for a typing error, or say the number' ''
+it 'name servers that are silent'
+# A sanitizer wants to be the first library, and is told not to mind.
+silent() {
+    ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" LD_PRELOAD="${peer%/*}/silent-names.so" \
+        timeout "$limit" "$qmp" doctor "$@" >"$out" 2>"$err"; code=$?
+}
+silent tcp:host.invalid:4444 --timeout 100ms; sed -i 's/within [0-9.]* ms/within T/' "$out"; expect 4 'tcp:host.invalid:4444
+FAILED name          no answer within T, when the address of host.invalid was asked for
+
+It does not work: no answer within T, when the address of host.invalid was asked for
+What to do: say the number, or look why this machine'"'"'s name servers are silent: resolv.conf(5)' ''
+it 'name servers that are silent, and the time of a connection'; silent tcp:host.invalid:4444 --connect-timeout 10ms
+grep FAILED "$out" >"$out.1"; mv "$out.1" "$out"
+expect 4 'FAILED name          no answer within 10 ms, when the address of host.invalid was asked for' ''
 it 'a command'; examined "exec:socat - UNIX-CONNECT:$dir/one"; expect 0 "exec:socat - UNIX-CONNECT:DIR/one
 $talked
 ok     state         running: the guest runs
