@@ -4,10 +4,10 @@
  *
  * The invariant: what goes out is whole values in order, however many threads write; memory is one fixed buffer a
  * thread, however long a value is. A thread that must write out the beginning of a value keeps the others waiting until
- * its end. Strings in JSON hold no raw line breaks, so only white space between tokens can break a line: a value
- * without any is copied unchanged as a line, another is brought to QEMU's own one-line form, byte for byte what the
- * same server sends with pretty=off. On a terminal, strings are written so that it obeys nothing in them; it is the
- * same JSON.
+ * its end, so once a value was begun, nothing but the writing can fail: memory is taken before. Strings in JSON hold no
+ * raw line breaks, so only white space between tokens can break a line: a value without any is copied unchanged as a
+ * line, another is brought to QEMU's own one-line form, byte for byte what the same server sends with pretty=off. On a
+ * terminal, strings are written so that it obeys nothing in them; it is the same JSON.
  *
  * The buffer is flushed by whoever knows that nothing follows at once. A reader that has gone ends the process quietly,
  * by SIGPIPE, even where the parent made it ignored. It knows nothing of what the values mean. */
@@ -31,8 +31,6 @@
 #include "output.h"
 #include "style.h"
 
-/* The most that a thread holds back. */
-#define OUTPUT_MAX 65536
 /* The longest text that is formatted at once. */
 #define PRINT_MAX 4096
 /* Columns of one step of indentation. */
@@ -325,25 +323,19 @@ static enum outcome value_write(qmp_value v, bool indented)
     return as_it_is ? output_text(v.text, v.size) : tokens_write(v.text, v.text + v.size, indented ? 1 : 0);
 }
 
-/* A value as --get prints it: a string bare, anything else as a line. */
-static enum outcome bare_write(qmp_value v)
+/* Says, once, that there is nothing at the path of --get. */
+static void missing_say(void)
 {
-    __attribute__((cleanup(qmp_freep))) char *text = NULL;
-    size_t size = 0;
-    int r;
-
-    if (qmp_value_type(v) != QMP_STRING)
-        return value_write(v, /* indented= */ false);
-    r = qmp_value_string(v, &text, &size);
-    if (r < 0)
-        return outcome_of_error("--get", r);
-    return settings.terminal ? output_escaped(text, size) : output_text(text, size);
+    pthread_mutex_lock(&missing);
+    if (!missed)
+        complain("--get: there is no '%s' in the answer", settings.get);
+    missed = true;
+    pthread_mutex_unlock(&missing);
 }
 
-static enum outcome get_write(qmp_value v)
+/* Writes what --get found: a string, which is `text` then, bare, anything else as a line. */
+static enum outcome found_write(qmp_value found, const char *text, size_t size)
 {
-    /* A dot alone is all of it */
-    qmp_value found = strcmp(settings.get, ".") == 0 ? v : qmp_value_path(v, settings.get);
     const char *label = label_get();
     enum outcome outcome = OUTCOME_DONE;
 
@@ -351,44 +343,73 @@ static enum outcome get_write(qmp_value v)
         outcome = output_escaped(label, strlen(label));
     if (outcome == OUTCOME_DONE && label != NULL)
         outcome = output_text("\t", 1);
-    if (outcome == OUTCOME_DONE && qmp_value_type(found) != QMP_ABSENT)
-        return bare_write(found);
-    pthread_mutex_lock(&missing);
-    if (!missed)
-        complain("--get: there is no '%s' in the answer", settings.get);
-    missed = true;
-    pthread_mutex_unlock(&missing);
-    return outcome;
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    if (text != NULL)
+        return settings.terminal ? output_escaped(text, size) : output_text(text, size);
+    if (qmp_value_type(found) != QMP_ABSENT)
+        return value_write(found, /* indented= */ false);
+    missing_say();
+    return OUTCOME_DONE;
 }
 
-static enum outcome labelled_write(qmp_value v)
+static enum outcome string_make(qmp_value v, char **ret, size_t *ret_size)
 {
-    __attribute__((cleanup(qmp_freep))) char *text = NULL, *label = qmp_json("%s", label_get());
+    int r = qmp_value_type(v) == QMP_STRING ? qmp_value_string(v, ret, ret_size) : 0;
+
+    return r < 0 ? outcome_of_error("--get", r) : OUTCOME_DONE;
+}
+
+static enum outcome labelled_make(qmp_value v, char **ret, size_t *ret_size)
+{
+    __attribute__((cleanup(qmp_freep))) char *label = qmp_json("%s", label_get());
     size_t size;
 
     if (label == NULL)
         return outcome_of_error("the name of a server", -errno);
     size = strlen(label) + v.size + sizeof("{\"target\": , \"value\": }");
-    text = malloc(size);
-    if (text == NULL)
+    *ret = malloc(size);
+    if (*ret == NULL)
         return outcome_of_error("standard output", -ENOMEM);
-    snprintf(text, size, "{\"target\": %s, \"value\": %.*s}", label, (int)v.size, v.text);
-    return value_write((qmp_value){text, strlen(text)}, settings.format == FORMAT_PRETTY);
+    snprintf(*ret, size, "{\"target\": %s, \"value\": %.*s}", label, (int)v.size, v.text);
+    *ret_size = strlen(*ret);
+    return OUTCOME_DONE;
+}
+
+static enum outcome get_write(qmp_value v)
+{
+    __attribute__((cleanup(qmp_freep))) char *text = NULL;
+    size_t size = 0;
+    /* A dot alone is all of it */
+    qmp_value found = strcmp(settings.get, ".") == 0 ? v : qmp_value_path(v, settings.get);
+    enum outcome outcome = string_make(found, &text, &size);
+
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    inside = true;
+    outcome = found_write(found, text, size);
+    inside = false;
+    return outcome == OUTCOME_DONE ? output_text("\n", 1) : outcome;
+}
+
+static enum outcome whole_write(qmp_value v)
+{
+    __attribute__((cleanup(qmp_freep))) char *text = NULL;
+    size_t size = 0;
+    enum outcome outcome = label_get() != NULL ? labelled_make(v, &text, &size) : OUTCOME_DONE;
+
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    inside = true;
+    if (settings.format == FORMAT_SEQ)
+        outcome = output_text("\x1e", 1);
+    if (outcome == OUTCOME_DONE)
+        outcome = value_write(text != NULL ? (qmp_value){text, size} : v, settings.format == FORMAT_PRETTY);
+    inside = false;
+    return outcome == OUTCOME_DONE ? output_text("\n", 1) : outcome;
 }
 
 enum outcome output_json(qmp_value v)
 {
-    enum outcome outcome = OUTCOME_DONE;
-
-    inside = true;
-    if (settings.get == NULL && settings.format == FORMAT_SEQ)
-        outcome = output_text("\x1e", 1);
-    if (outcome == OUTCOME_DONE && settings.get != NULL)
-        outcome = get_write(v);
-    else if (outcome == OUTCOME_DONE && label_get() != NULL)
-        outcome = labelled_write(v);
-    else if (outcome == OUTCOME_DONE)
-        outcome = value_write(v, settings.format == FORMAT_PRETTY);
-    inside = false;
-    return outcome == OUTCOME_DONE ? output_text("\n", 1) : outcome;
+    return settings.get != NULL ? get_write(v) : whole_write(v);
 }

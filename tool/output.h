@@ -4,6 +4,9 @@
 
 #include "options.h"
 
+/* The most bytes that a thread holds back. */
+#define OUTPUT_MAX 65536
+
 /* How JSON is written: once, before anything is. */
 void output_setup(const struct options *o);
 
