@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "command.h"
-#include "equal.h"
+#include "order.h"
 
 /* Writes a string in single quotes as one in double quotes, up to its end. Returns where that is. */
 static const char *string_requote(const char *text, const char *end, char **to)
@@ -83,7 +83,16 @@ static qmp_value command_arguments(qmp_value command)
     return qmp_value_type(arguments) != QMP_ABSENT ? arguments : (qmp_value){"{}", 2};
 }
 
-bool command_equal(qmp_value a, qmp_value b)
+bool command_is_negotiation(qmp_value command)
 {
-    return equal_values(command_name(a), command_name(b)) && equal_values(command_arguments(a), command_arguments(b));
+    return qmp_value_equals(command_name(command), "qmp_capabilities");
+}
+
+int command_order(qmp_value a, qmp_value b, bool *ret_failed)
+{
+    int r = order_values(command_name(a), command_name(b), ret_failed);
+
+    if (r != 0 || command_is_negotiation(a))
+        return r;
+    return order_values(command_arguments(a), command_arguments(b), ret_failed);
 }

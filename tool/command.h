@@ -12,7 +12,11 @@ int command_parse(const char *text, size_t size, qmp_value *ret, char **ret_memo
 /* Its name, in band or out of band; absent when it has none. */
 qmp_value command_name(qmp_value command);
 
-/* Whether two commands are the same: their names, and their arguments, where none is as good as an empty object. */
-bool command_equal(qmp_value a, qmp_value b);
+/* Whether it is the negotiation, which is the same whatever its arguments. */
+bool command_is_negotiation(qmp_value command);
+
+/* An order of commands, as of values: by their names, then by their arguments, where none is as good as an empty
+ * object. */
+int command_order(qmp_value a, qmp_value b, bool *ret_failed);
 
 #endif

@@ -17,11 +17,10 @@
 #include <string.h>
 
 #include "command.h"
-#include "equal.h"
+#include "order.h"
 #include "player.h"
 
 #define LINE_END "\r\n"
-#define NEGOTIATION "qmp_capabilities"
 
 static const struct step *step_at(const struct player *p, size_t i)
 {
@@ -101,7 +100,7 @@ static bool reply_append(struct buffer *out, qmp_value reply, qmp_value id)
     qmp_value old = qmp_value_member(reply, "id");
     bool done;
 
-    if (equal_values(old, id))
+    if (order_equal(old, id))
         done = value_append(out, reply);
     else if (qmp_value_type(old) == QMP_ABSENT || qmp_value_type(id) == QMP_ABSENT)
         done = reply_rewrite(out, reply, id);
@@ -133,40 +132,51 @@ static bool error_append(struct buffer *out, const char *class, const char *desc
 
 /* ---- commands ---- */
 
-static bool is_negotiation(qmp_value command)
+/* The commands [begin, end) of the sorted ones that are the same as one. */
+struct same {
+    size_t begin, end;
+};
+
+static size_t command_at(const struct player *p, size_t i)
 {
-    return qmp_value_equals(command_name(command), NEGOTIATION);
+    return p->script->commands[i];
 }
 
-static bool step_is(const struct step *step, qmp_value command)
+/* How many of them stand before a step of the script. */
+static size_t same_before(const struct player *p, struct same same, size_t step)
 {
-    if (step->kind != STEP_COMMAND)
-        return false;
-    return is_negotiation(command) ? is_negotiation(step->message) : command_equal(step->message, command);
-}
+    size_t begin = same.begin, end = same.end;
 
-/* The same command in [begin, end): the first, or the last. STEP_NONE: there is none. */
-static size_t command_find(const struct player *p, size_t begin, size_t end, bool last, qmp_value command)
-{
-    for (size_t n = begin; n < end; n++) {
-        size_t i = last ? end - 1 - (n - begin) : n;
-        if (step_is(step_at(p, i), command))
-            return i;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        if (command_at(p, middle) < step)
+            begin = middle + 1;
+        else
+            end = middle;
     }
-    return STEP_NONE;
+    return begin - same.begin;
+}
+
+/* The first of them in the steps [begin, end). STEP_NONE: there is none. */
+static size_t same_first(const struct player *p, struct same same, size_t begin, size_t end)
+{
+    size_t i = same.begin + same_before(p, same, begin);
+
+    return i < same.end && command_at(p, i) < end ? command_at(p, i) : STEP_NONE;
+}
+
+/* The last of them there. */
+static size_t same_last(const struct player *p, struct same same, size_t begin, size_t end)
+{
+    size_t i = same.begin + same_before(p, same, end);
+
+    return i > same.begin && command_at(p, i - 1) >= begin ? command_at(p, i - 1) : STEP_NONE;
 }
 
 /* Whether the server answered nothing after a step, and then ended the connection. */
 static bool ends_unanswered(const struct player *p, size_t step)
 {
-    bool ends = false;
-
-    for (size_t i = step; i < p->session.end; i++) {
-        if (step_at(p, i)->kind == STEP_REPLY)
-            return false;
-        ends |= step_at(p, i)->kind == STEP_END;
-    }
-    return ends;
+    return p->session.replied <= step && p->session.ended > step;
 }
 
 /* Plays the connection on from its next command, which has come. */
@@ -184,30 +194,31 @@ static bool command_play(struct player *p, size_t found, qmp_value id, struct bu
     return tell_on(p, out);
 }
 
-/* Answers a command that is to be found elsewhere. STEP_NONE: nowhere with a reply. */
-static size_t reply_find(const struct player *p, qmp_value command)
+/* The reply to a command that is to be found elsewhere. STEP_NONE: none is. */
+static size_t reply_find(const struct player *p, struct same same)
 {
-    size_t found = command_find(p, p->session.begin, p->cursor, /* last= */ true, command);
+    size_t found = same_last(p, same, p->session.begin, p->cursor);
 
     if (found == STEP_NONE)
-        found = command_find(p, 0, p->script->n_steps, /* last= */ false, command);
+        found = same_first(p, same, 0, p->script->n_steps);
     return found == STEP_NONE ? STEP_NONE : step_at(p, found)->pair;
 }
 
-static bool name_is_known(const struct player *p, qmp_value name)
+static int names_order(qmp_value a, qmp_value b, bool *ret_failed)
 {
-    for (size_t i = 0; i < p->script->n_steps; i++)
-        if (step_at(p, i)->kind == STEP_COMMAND && equal_values(command_name(step_at(p, i)->message), name))
-            return true;
-    return false;
+    return order_values(command_name(a), command_name(b), ret_failed);
 }
 
 /* Refuses a command that is nowhere in the capture. */
 static bool unknown_append(const struct player *p, struct buffer *out, qmp_value command, qmp_value id)
 {
     __attribute__((cleanup(qmp_freep))) char *name = NULL, *desc = NULL;
-    bool known = name_is_known(p, command_name(command));
+    struct same named;
+    bool known;
 
+    if (!script_find(p->script, names_order, command, &named.begin, &named.end))
+        return false;
+    known = named.begin < named.end;
     if (qmp_value_string(command_name(command), &name, /* ret_size= */ NULL) < 0 ||
         asprintf(&desc, known ? "The capture does not hold %s with these arguments" : "The capture does not hold %s",
             name) < 0)
@@ -218,14 +229,18 @@ static bool unknown_append(const struct player *p, struct buffer *out, qmp_value
 static bool command_answer(struct player *p, qmp_value command, struct buffer *out, bool *ret_known)
 {
     qmp_value id = qmp_value_member(command, "id");
-    size_t found = command_find(p, p->cursor, p->session.end, /* last= */ false, command), reply;
+    struct same same;
+    size_t found, reply;
 
+    if (!script_find(p->script, command_order, command, &same.begin, &same.end))
+        return false;
+    found = same_first(p, same, p->cursor, p->session.end);
     if (found != STEP_NONE)
         return command_play(p, found, id, out);
-    reply = reply_find(p, command);
+    reply = reply_find(p, same);
     if (reply != STEP_NONE)
         return reply_append(out, step_at(p, reply)->message, id);
-    if (is_negotiation(command))
+    if (command_is_negotiation(command))
         return own_append(out, strdup("{\"return\": {}}"), id);
     *ret_known = false;
     return unknown_append(p, out, command, id);

@@ -6,51 +6,17 @@
  * command is left out; what of the server is no reply is told as it is. Connections in which the server said nothing
  * are left out.
  *
+ * A capture may hold millions of messages, and be hostile: what is the same is found by sorting, never by looking at
+ * all.
+ *
  * It knows nothing of files, nor of who will hear it. */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
-#include "equal.h"
+#include "order.h"
 #include "script.h"
-
-/* Commands that may be without a reply at once; of more, the oldest get none. */
-#define PENDING_MAX ((size_t)65536)
-
-/* The commands of a session that have no reply yet, oldest first. */
-struct pending {
-    size_t steps[PENDING_MAX];
-    size_t n;
-};
-
-static void pending_remove(struct pending *pending, size_t i)
-{
-    pending->n--;
-    memmove(&pending->steps[i], &pending->steps[i + 1], (pending->n - i) * sizeof(pending->steps[0]));
-}
-
-static void pending_add(struct pending *pending, size_t step)
-{
-    if (pending->n == PENDING_MAX)
-        pending_remove(pending, 0);
-    pending->steps[pending->n++] = step;
-}
-
-static void reply_pair(struct script *s, struct pending *pending, size_t reply)
-{
-    qmp_value id = qmp_value_member(s->steps[reply].message, "id");
-
-    for (size_t i = 0; i < pending->n; i++) {
-        size_t command = pending->steps[i];
-        if (!equal_values(id, qmp_value_member(s->steps[command].message, "id")))
-            continue;
-        s->steps[command].pair = reply;
-        s->steps[reply].pair = command;
-        pending_remove(pending, i);
-        return;
-    }
-}
 
 /* Whether a record is of the client's, and worth a step. */
 static bool command_understand(const struct record *record, struct step *step)
@@ -78,7 +44,7 @@ static void server_understand(const struct record *record, struct step *step)
     }
 }
 
-static void record_take(struct script *s, struct pending *pending, const struct record *record)
+static void record_take(struct script *s, struct session *session, const struct record *record)
 {
     struct step step = {.record = record, .pair = STEP_NONE};
 
@@ -86,25 +52,23 @@ static void record_take(struct script *s, struct pending *pending, const struct 
         server_understand(record, &step);
     else if (!command_understand(record, &step))
         return;
-    s->steps[s->n_steps] = step;
-    if (step.kind == STEP_COMMAND)
-        pending_add(pending, s->n_steps);
-    else if (step.kind == STEP_REPLY)
-        reply_pair(s, pending, s->n_steps);
-    s->n_steps++;
+    s->steps[s->n_steps++] = step;
+    if (step.kind == STEP_REPLY)
+        session->replied = s->n_steps;
+    else if (step.kind == STEP_END)
+        session->ended = s->n_steps;
 }
 
 /* Takes the records of one connection, from `first` on. Returns how many they are. */
-static size_t session_take(struct script *s, struct pending *pending, const struct recording *recording, size_t first)
+static size_t session_take(struct script *s, const struct recording *recording, size_t first)
 {
     struct session *session = &s->sessions[s->n_sessions];
     bool spoken = false;
     size_t i;
 
-    session->begin = s->n_steps;
-    pending->n = 0;
+    session->begin = session->replied = session->ended = s->n_steps;
     for (i = first; i < recording->n && recording->records[i].connection == recording->records[first].connection; i++) {
-        record_take(s, pending, &recording->records[i]);
+        record_take(s, session, &recording->records[i]);
         spoken |= recording->records[i].from_server && recording->records[i].kind != RECORD_END;
     }
     session->end = s->n_steps;
@@ -121,17 +85,87 @@ static size_t sessions_count(const struct recording *recording)
     return n;
 }
 
+/* ---- sorting ---- */
+
+/* What steps are sorted by. */
+struct sorting {
+    const struct step *steps;
+    int (*order)(qmp_value a, qmp_value b, bool *ret_failed);
+    bool failed;
+};
+
+static int ids_order(qmp_value a, qmp_value b, bool *ret_failed)
+{
+    return order_values(qmp_value_member(a, "id"), qmp_value_member(b, "id"), ret_failed);
+}
+
+static int steps_order(const void *a, const void *b, void *userdata)
+{
+    struct sorting *sorting = userdata;
+    size_t step_a = *(const size_t *)a, step_b = *(const size_t *)b;
+    int r = sorting->order(sorting->steps[step_a].message, sorting->steps[step_b].message, &sorting->failed);
+
+    return r != 0 ? r : (step_a > step_b) - (step_a < step_b);
+}
+
+/* Sorts steps, the same ones by where they stand. */
+static bool steps_sort(
+    const struct script *s, size_t *steps, size_t n, int (*order)(qmp_value a, qmp_value b, bool *ret_failed))
+{
+    struct sorting sorting = {s->steps, order, false};
+
+    qsort_r(steps, n, sizeof(*steps), steps_order, &sorting);
+    return !sorting.failed;
+}
+
+/* Gives each reply of a connection its command. `sorted` has room for all steps. */
+static bool session_pair(struct script *s, const struct session *session, size_t *sorted)
+{
+    size_t n = 0, oldest = 0;
+    bool failed = false;
+
+    for (size_t i = session->begin; i < session->end; i++)
+        if (s->steps[i].kind == STEP_COMMAND || s->steps[i].kind == STEP_REPLY)
+            sorted[n++] = i;
+    if (!steps_sort(s, sorted, n, ids_order))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct step *step = &s->steps[sorted[i]];
+        if (i > 0 && ids_order(s->steps[sorted[i - 1]].message, step->message, &failed) != 0)
+            oldest = i;
+        if (step->kind != STEP_REPLY)
+            continue;
+        while (oldest < i && s->steps[sorted[oldest]].kind != STEP_COMMAND)
+            oldest++;
+        if (oldest < i) {
+            step->pair = sorted[oldest];
+            s->steps[sorted[oldest++]].pair = sorted[i];
+        }
+    }
+    return !failed;
+}
+
+static bool commands_sort(struct script *s)
+{
+    for (size_t i = 0; i < s->n_steps; i++)
+        if (s->steps[i].kind == STEP_COMMAND)
+            s->commands[s->n_commands++] = i;
+    return steps_sort(s, s->commands, s->n_commands, command_order);
+}
+
 bool script_make(struct script *ret, const struct recording *recording)
 {
-    __attribute__((cleanup(qmp_freep))) struct pending *pending = malloc(sizeof(*pending));
-
     *ret = (struct script){.steps = calloc(recording->n + 1, sizeof(*ret->steps)),
-        .sessions = calloc(sessions_count(recording) + 1, sizeof(*ret->sessions))};
-    if (pending == NULL || ret->steps == NULL || ret->sessions == NULL)
+        .sessions = calloc(sessions_count(recording) + 1, sizeof(*ret->sessions)),
+        .commands = calloc(recording->n + 1, sizeof(*ret->commands))};
+    if (ret->steps == NULL || ret->sessions == NULL || ret->commands == NULL)
         return false;
     for (size_t i = 0; i < recording->n;)
-        i += session_take(ret, pending, recording, i);
-    return true;
+        i += session_take(ret, recording, i);
+    for (size_t i = 0; i < ret->n_sessions; i++)
+        if (!session_pair(ret, &ret->sessions[i], ret->commands))
+            return false;
+    return commands_sort(ret);
 }
 
 void script_done(struct script *s)
@@ -140,4 +174,33 @@ void script_done(struct script *s)
         free(s->steps[i].memory);
     free(s->steps);
     free(s->sessions);
+    free(s->commands);
+}
+
+/* ---- finding ---- */
+
+/* How many of the sorted commands go before one, or, with `same`, before it or with it. */
+static size_t commands_before(
+    const struct script *s, script_order *order, qmp_value command, bool same, bool *ret_failed)
+{
+    size_t begin = 0, end = s->n_commands;
+
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        int r = order(command, s->steps[s->commands[middle]].message, ret_failed);
+        if (r > 0 || (same && r == 0))
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+bool script_find(const struct script *s, script_order *order, qmp_value command, size_t *ret_begin, size_t *ret_end)
+{
+    bool failed = false;
+
+    *ret_begin = commands_before(s, order, command, /* same= */ false, &failed);
+    *ret_end = commands_before(s, order, command, /* same= */ true, &failed);
+    return !failed;
 }
