@@ -2,12 +2,14 @@
 
 /* Messages for people, on standard error.
  *
- * The invariant: one call is one line and one write, and no byte of it makes a terminal do anything but show a
+ * The invariant: one call is one line, written at once, and no byte of it makes a terminal do anything but show a
  * character: the whole line is escaped after it was put together, and no caller can forget to. Where several servers
  * are talked to, the line names the one that it is about.
  *
  * It knows nothing of what is said. */
 
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,11 +56,28 @@ static char *line_make(const char *label, const char *text)
     return line;
 }
 
+/* When it fails, there is nobody to tell. A pipe that is nearly full takes a part of a line only. */
+static void line_write(const char *line)
+{
+    size_t size = strlen(line);
+
+    while (size > 0) {
+        ssize_t n = write(STDERR_FILENO, line, size);
+        struct pollfd fd = {STDERR_FILENO, POLLOUT, 0};
+        if (n < 0 && errno == EAGAIN)
+            poll(&fd, 1, /* timeout= */ -1);
+        else if (n < 0 && errno != EINTR)
+            return;
+        line += n > 0 ? n : 0;
+        size -= n > 0 ? (size_t)n : 0;
+    }
+}
+
 void complain(const char *format, ...)
 {
     char *text, *line;
     va_list arguments;
-    ssize_t n;
+    int n;
 
     va_start(arguments, format);
     n = vasprintf(&text, format, arguments);
@@ -68,10 +87,8 @@ void complain(const char *format, ...)
     line = line_make(label_get() != NULL ? label_get() : "", text);
     if (before != NULL)
         before(before_userdata);
-    if (line != NULL) {
-        n = write(STDERR_FILENO, line, strlen(line));
-        (void)n; /* when it fails, there is nobody to tell */
-    }
+    if (line != NULL)
+        line_write(line);
     free(line);
     free(text);
 }

@@ -70,6 +70,17 @@ static enum outcome command_explain(const struct options *o, const char *name)
     return outcome == OUTCOME_DONE ? manual_print(/* before= */ "\n", name, &found) : outcome;
 }
 
+/* The same, and when there is no such command, which verb was perhaps meant. */
+static enum outcome word_explain(const struct options *o, const char *name)
+{
+    enum outcome outcome = command_explain(o, name);
+    struct guess guess = verb_guess(name);
+
+    if (outcome != OUTCOME_DONE && outcome != OUTCOME_LOCAL && guess.best[0] != '\0')
+        complain("the verb with nearly that name is '%s': 'qmp help %s'", guess.best, guess.best);
+    return outcome;
+}
+
 static enum outcome help_run(const struct options *o, const char *const *words, size_t n)
 {
     size_t used = 0;
@@ -78,7 +89,7 @@ static enum outcome help_run(const struct options *o, const char *const *words, 
         return help_tool();
     if (n > 1 || verb_look(words, n, &used) != NULL)
         return verb_explain(o, words, n);
-    return command_explain(o, words[0]);
+    return word_explain(o, words[0]);
 }
 
 const struct verb verb_help = {

@@ -2,6 +2,7 @@
 #ifndef TOOL_VERB_H
 #define TOOL_VERB_H
 
+#include "guess.h"
 #include "options.h"
 
 /* A verb: one file, one static entry, one line in the table of verbs.c. A verb like "job" is a family: the word after
@@ -33,5 +34,8 @@ const struct verb *verb_find(const char *const *words, size_t n_words, size_t *r
 
 /* The same without a complaint: the verb that the words name as far as they name one; NULL when the first does not. */
 const struct verb *verb_look(const char *const *words, size_t n_words, size_t *ret_n);
+
+/* The verb that has nearly the name. */
+struct guess verb_guess(const char *name);
 
 #endif

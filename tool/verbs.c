@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "complain.h"
-#include "guess.h"
 #include "verb.h"
 
 const struct verb *const verbs[] = {&verb_call, &verb_run, &verb_events, &verb_wait, &verb_hook, &verb_job,
@@ -41,6 +40,16 @@ const struct verb *verb_look(const char *const *words, size_t n_words, size_t *r
         (*ret_n)++;
     }
     return found;
+}
+
+struct guess verb_guess(const char *name)
+{
+    struct guess guess = guess_start(name);
+
+    for (const struct verb *const *verb = verbs; *verb != NULL; verb++)
+        if (!(*verb)->hidden)
+            guess_add(&guess, (*verb)->name);
+    return guess;
 }
 
 static void unknown_complain(const struct verb *const *table, const char *prefix, const char *name)

@@ -253,6 +253,7 @@ it 'help with the manual alone'; rm -rf "$XDG_CACHE_HOME"; run help DRIVE_FULL; 
   Since
     8.0' "$no_address"
 it 'help with nothing'; run help lost; expect 2 '' "$no_address
+qmp: the verb with nearly that name is 'ls': 'qmp help ls'
 $help_hint"
 for packer in gzip:gz xz:xz bzip2:bz2 zstd:zst; do
     command -v "${packer%:*}" >/dev/null || continue

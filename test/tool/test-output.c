@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What is left of a value that could not be written for want of memory: nothing, and nobody waits for its end.
+/* What is left of a value that could not be written for want of memory: nothing, and nobody waits for its end. And a
+ * complaint that does not fit into a pipe at once.
  *
  * It knows nothing of what the command writes when there is memory: the other parts do. */
 
@@ -18,6 +19,7 @@
 #include <cmocka.h>
 
 #include "check.h"
+#include "complain.h"
 #include "label.h"
 #include "output.h"
 
@@ -86,8 +88,46 @@ static void test_no_memory(void)
     free(read_text);
 }
 
+/* Reads a line from a pipe, and then its end. */
+static void *line_read(void *userdata)
+{
+    int fd = *(const int *)userdata;
+    size_t size = 0;
+    char c = 0;
+
+    while (read(fd, &c, 1) == 1)
+        size++;
+    assert_int_equal(c, '\n');
+    return (void *)size;
+}
+
+/* A pipe takes a part of a long line, and then nothing for a while. */
+static void test_long_complaint(void)
+{
+    int ends[2], own = dup(STDERR_FILENO);
+    pthread_t thread;
+    void *size;
+
+    label_set(NULL);
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, 4096), 4096);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    assert_int_equal(pthread_create(&thread, NULL, line_read, &ends[0]), 0);
+    complain("%s", text);
+    dup2(own, STDERR_FILENO);
+    close(own);
+    pthread_join(thread, &size);
+    close(ends[0]);
+    assert_int_equal((size_t)size, strlen("qmp: ") + strlen(text) + 1);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_no_memory),
+    CHECK_TEST(test_long_complaint),
 };
 
 int main(int argc, char **argv)

@@ -86,6 +86,10 @@ done
 it 'an empty address in the environment'; export QMP_SOCKET=; run call x; unset QMP_SOCKET; expect 2 '' \
     "qmp: no address: say where QEMU's monitor is with -s ADDRESS, or set QMP_SOCKET
 $call_hint"
+it 'help of what is nearly a verb'; run help evnts; expect 2 '' \
+    "qmp: no address: say where QEMU's monitor is with -s ADDRESS, or set QMP_SOCKET
+qmp: the verb with nearly that name is 'events': 'qmp help events'
+qmp: 'qmp help --help' says more"
 it 'help that cannot be written'; "$qmp" --help >/dev/full 2>"$err"; code=$?; : >"$out"; expect 10 '' \
     'qmp: cannot write to standard output: No space left on device'
 it 'standard output closed'; "$qmp" --help >&- 2>"$err"; code=$?; : >"$out"; expect 10 '' \
