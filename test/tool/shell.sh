@@ -208,8 +208,12 @@ it 'a server that is not there'; script ".connect $dir/none" query-name; expect 
     "qmp: line 1: $absent"
 it 'the wire'; printf 'query-name\n' >"$dir/script"; run shell -v -s "$dir/sh" <"$dir/script"
 grep -c query-name "$err" >"$err.count"; mv "$err.count" "$err"; expect 0 '{"name": "vm7"}' 1
-it 'an answer that does not come'; printf 'query-name\nquery-name\n' >"$dir/script"; serve greet recv hold
-run shell -s "$dir/peer" --timeout 300ms <"$dir/script"; expect 3 '' 'qmp: line 1: query-name: no answer within 300 ms'
+it 'an answer that does not come'; printf 'query-name\nquery-name\n' >"$dir/script"
+for time in 300ms 3s 20s; do # to connect takes a part of it
+    serve greet recv hold; run shell -s "$dir/peer" --timeout $time <"$dir/script"
+    [ "$code" = 5 ] || break
+done
+sed -i 's/within [0-9]* m*s/within T/' "$err"; expect 3 '' 'qmp: line 1: query-name: no answer within T'
 it 'input that does not come'; mkfifo "$dir/silent"; exec 4<>"$dir/silent"
 run shell -s "$dir/sh" --timeout 300ms <&4; exec 4<&-; expect 3 '' 'qmp: line 1: --timeout has passed'
 it 'the monitor is held by another'; exec 4<>"$dir/silent"; rm -f "$dir/fifo"; mkfifo "$dir/fifo"; exec 3<>"$dir/fifo"
