@@ -411,6 +411,7 @@ it 'an answer, and the end at once'
 serve greet recv 'send={"return": {"name": "pv"}, "id": @ID@}' recv 'send={"return": {"status": "running"}, "id": @ID@}' \
     recv 'send={"error": {"class": "CommandNotFound", "desc": "no"}, "id": @ID@}' recv 'send={"return": 1, "id": @ID@}'
 screen 80x12 "qmp shell -s peer"; until_text 'running]>'; type bye; press Enter; until_text '[gone]>'; shows bye
+press C-d; until_text status # else it would connect to the next server, again and again, and take it from its own client
 # How many seconds the shell gets for a flood is the machine's affair, and with it, how many lines it shows. But every
 # event is told, in order: by a line, or in the number of those that had none.
 flood_told() {
