@@ -98,7 +98,7 @@ static void on_line(qmp_client *c, enum qmp_log_level level, const char *text, s
     (void)c;
     if ((w->options->given & OPTION_VERBOSE) && level != QMP_LOG_DEBUG)
         complain("%s", text);
-    if (level != QMP_LOG_FULL || size < MARK || w->outcome != OUTCOME_DONE || witness_is_content(w))
+    if (level != QMP_LOG_RAW || size < MARK || w->outcome != OUTCOME_DONE || witness_is_content(w))
         return;
     record.kind = RECORD_MESSAGE;
     record.size = size - MARK;
@@ -140,7 +140,7 @@ static enum outcome witness_run(const struct options *o, struct recorder *record
 
     if (outcome != OUTCOME_DONE)
         return outcome;
-    r = qmp_client_set_log(c, QMP_LOG_FULL, on_line, &w);
+    r = qmp_client_set_log(c, QMP_LOG_RAW, on_line, &w);
     if (r < 0)
         return outcome_of_error("the capture", r);
     r = connect_run(o, c);

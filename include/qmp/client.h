@@ -94,7 +94,8 @@ enum qmp_log_level {
     QMP_LOG_INFO,    /* connections: made, ended, tried again */
     QMP_LOG_DEBUG,   /* every change of state, every stray reply */
     QMP_LOG_TRAFFIC, /* every message, without the arguments of commands: they may hold passwords */
-    QMP_LOG_FULL     /* every message, whole */
+    QMP_LOG_FULL,    /* every message; "..." is in the place of what is known to be a secret */
+    QMP_LOG_RAW      /* every message, whole, passwords too */
 };
 /* One line, without a line end: `text` has `size` bytes and a NUL behind them, and is printable ASCII, whatever the
  * server sent. Messages have "> " (sent) or "< " (received) in front. Borrowed. */

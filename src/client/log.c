@@ -6,7 +6,8 @@
  * function all this costs one look at a pointer.
  *
  * A line is printable ASCII. What the server sent is JSON, so other characters have an escape there and its line ends
- * mean nothing. Arguments of commands are left out below QMP_LOG_FULL, because they may hold passwords. */
+ * mean nothing. Arguments of commands are left out below QMP_LOG_FULL, because they may hold passwords, and below
+ * QMP_LOG_RAW what secret.h takes for one, in whatever is sent or received. */
 
 #include "client/client.h"
 
@@ -15,11 +16,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/secret.h"
 #include "util/util.h"
 #include "json/value.h"
 
-/* What stands for the arguments of a command. */
-#define ARGUMENTS_LEFT_OUT "\"...\""
+/* What stands for a value that is left out. */
+#define LEFT_OUT "\"...\""
 
 struct log {
     struct session_tap tap;
@@ -155,28 +157,29 @@ static char *put_json(char *to, const char *text, size_t size)
     return to;
 }
 
-/* "> " or "< ", then a text in which `left_out` is left out. */
+/* "> " or "< ", then a text in which `left_out`, if there is such a value, or else secrets are left out. */
 static void log_traffic(qmp_client *c, const char *mark, qmp_value text, qmp_value left_out)
 {
-    struct line *line = line_new(QMP_LOG_TRAFFIC, 2 + 6 * text.size + sizeof(ARGUMENTS_LEFT_OUT));
-    size_t before;
+    struct line *line = line_new(c->log->level, 2 + 6 * text.size);
+    const char *from = text.text, *end = text.text + text.size;
+    struct secrets secrets;
     char *to;
 
     if (!line)
         return;
     to = line->text + 2;
     memcpy(line->text, mark, 2);
-    if (left_out.text) {
-        before = (size_t)(left_out.text - text.text);
-        to = put_json(to, text.text, before);
-        to = stpcpy(to, ARGUMENTS_LEFT_OUT);
-        to = put_json(to, left_out.text + left_out.size, text.size - before - left_out.size);
-    } else {
-        to = put_json(to, text.text, text.size);
+    if (c->log->level < QMP_LOG_RAW) {
+        secrets = secrets_of(text);
+        while (left_out.text || secrets_next(&secrets, &left_out)) {
+            to = put_json(to, from, (size_t)(left_out.text - from));
+            to = stpcpy(to, LEFT_OUT); /* no more than escapes of a single byte need */
+            from = secrets.at = left_out.text + left_out.size;
+            left_out = (qmp_value){NULL, 0};
+        }
     }
+    to = put_json(to, from, (size_t)(end - from));
     line->size = (size_t)(to - line->text);
-    if (c->log->level == QMP_LOG_FULL)
-        line->level = QMP_LOG_FULL;
     queue(c, line);
 }
 
@@ -261,7 +264,7 @@ int qmp_client_set_log(qmp_client *c, enum qmp_log_level level, qmp_log_fn say, 
     struct log *log = NULL, *old;
     bool saying;
 
-    if ((unsigned)level > QMP_LOG_FULL)
+    if ((unsigned)level > QMP_LOG_RAW)
         return -EINVAL;
     if (say && level != QMP_LOG_NONE) {
         log = calloc(1, sizeof(*log));

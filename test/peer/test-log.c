@@ -57,18 +57,20 @@ static void talk(struct duo *d)
     peer_do(d->peer, PEER_EXPECT("set_password"),
         PEER_SEND("{\"event\":\"E\",\"data\":{\"n\":\"\\u001b[2J \xc3\xa9 \xf0\x9f\x98\x80 \x7f\"},\r\n    "
                   "\"timestamp\":{\"seconds\":1,\"microseconds\":2}}\r\n"),
+        PEER_SEND("{\"event\":\"F\",\"data\":{\"shown\":1,\"password\":\"hunter3\"},"
+                  "\"timestamp\":{\"seconds\":1,\"microseconds\":2}}\r\n"),
         PEER_RETURN);
     duo_drive(d);
     assert_outcome(&o, 0);
 }
 
-static void test_traffic(void *whole)
+static void test_traffic(void *of_level)
 {
-    bool full = *(const bool *)whole;
+    enum qmp_log_level level = *(const enum qmp_log_level *)of_level;
     struct duo d = duo_new();
     struct log l = {0};
 
-    assert_ok(qmp_client_set_log(d.client, full ? QMP_LOG_FULL : QMP_LOG_TRAFFIC, say, &l));
+    assert_ok(qmp_client_set_log(d.client, level, say, &l));
     duo_connect(&d);
     duo_negotiate(&d);
     talk(&d);
@@ -76,12 +78,18 @@ static void test_traffic(void *whole)
     assert_non_null(find(&l, "> {\"execute\":\"qmp_capabilities\""));
     assert_contains(find(&l, "set_password"), "> {\"execute\":\"set_password\",\"arguments\":");
     assert_contains(find(&l, "set_password"), "\"id\":");
-    if (full) {
-        assert_non_null(find(&l, "hunter2"));
-    } else {
+    if (level == QMP_LOG_TRAFFIC) {
         assert_contains(find(&l, "set_password"), "\"arguments\":\"...\",");
-        assert_null(find(&l, "hunter2"));
+    } else {
+        assert_contains(find(&l, "set_password"), "\"protocol\": \"vnc\"");
     }
+    if (level == QMP_LOG_FULL) {
+        assert_contains(find(&l, "set_password"), "{\"password\": \"...\", ");
+    }
+    /* What was sent, and what came back. */
+    assert_int_equal(find(&l, "hunter2") != NULL, level == QMP_LOG_RAW);
+    assert_int_equal(find(&l, "hunter3") != NULL, level == QMP_LOG_RAW);
+    assert_contains(find(&l, "\"shown\""), level == QMP_LOG_RAW ? "\"hunter3\"" : "\"...\"");
     /* JSON still, but only printable ASCII. */
     assert_non_null(
         find(&l, "< {\"event\":\"E\",\"data\":{\"n\":\"\\u001b[2J \\u00E9 \\uD83D\\uDE00 \\u007F\"},\"timest"));
@@ -255,10 +263,11 @@ static void test_connecting_at_the_end(void)
 
 int main(int argc, char **argv)
 {
-    static bool whole = true, in_part = false;
+    static enum qmp_log_level traffic = QMP_LOG_TRAFFIC, full = QMP_LOG_FULL, raw = QMP_LOG_RAW;
     static const struct check_test tests[] = {
-        CHECK_CASE("test_traffic_without_arguments", test_traffic, &in_part),
-        CHECK_CASE("test_traffic_in_full", test_traffic, &whole),
+        CHECK_CASE("test_traffic_without_arguments", test_traffic, &traffic),
+        CHECK_CASE("test_traffic_without_secrets", test_traffic, &full),
+        CHECK_CASE("test_traffic_whole", test_traffic, &raw),
         CHECK_TEST(test_levels),
         CHECK_TEST(test_log_of_a_thread),
         CHECK_TEST(test_replaced_from_inside),

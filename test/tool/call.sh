@@ -134,6 +134,9 @@ it 'a descriptor that is not open'; run call --fd x=fd:5 closefd fdname=x; expec
     'qmp: --fd: cannot open fd:5: Bad file descriptor'
 it 'a descriptor that is no number'; run call --fd x=fd:5x closefd fdname=x; expect 10 '' \
     'qmp: --fd: cannot open fd:5x: Bad file descriptor'
+it '-v does not show secrets'; run -v call object-add qom-type=secret id=s9 data=hunter2; sed -n \
+    's/.*"execute":"object-add","arguments":\({[^}]*}\).*/\1/p' "$err" >"$out"; grep hunter2 "$err" >>"$out"; : >"$err"
+expect 0 '{"qom-type":"secret","id":"s9","data":"..."}' ''
 it 'a file that is not there'; run call --fd x=/dev/null --fd "y=$dir/nope" closefd fdname=x; expect 10 '' \
     'qmp: --fd: cannot open DIR/nope: No such file or directory'
 it 'a file for nobody'; run call -s "$dir/none" --fd "y=$dir/nope" closefd fdname=x; expect 10 '' \
