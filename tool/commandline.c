@@ -10,6 +10,7 @@
 
 #include "commandline.h"
 
+#include <limits.h>
 #include <qmp/qmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,15 @@ static bool endpoint_add(struct commandline *c, struct endpoint e)
     return true;
 }
 
+/* A number that a descriptor can have, or -1: it may be the name of one, or nonsense. */
+static int descriptor_parse(const char *text)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+
+    return *text >= '0' && *text <= '9' && *end == '\0' && n < INT_MAX ? (int)n : -1;
+}
+
 /* The options of a socket, of which the first may be the value of `implied`. */
 static void socket_parse(struct endpoint *e, const char *text, const char *implied)
 {
@@ -134,7 +144,7 @@ static void socket_parse(struct endpoint *e, const char *text, const char *impli
         e->host = option_value(text, implied, "host");
     if (e->path == NULL && e->port == NULL)
         e->port = option_value(text, implied, "port");
-    e->fd = fd != NULL ? (int)strtol(fd, NULL, 10) : -1;
+    e->fd = fd != NULL ? descriptor_parse(fd) : -1;
     e->server = value_is_on(text, "server");
     e->wait = e->server && !value_is(text, implied, "wait", "off") && !value_is(text, implied, "wait", "no") &&
               !value_is(text, implied, "wait", "false");

@@ -101,6 +101,10 @@ static void qmp_options(void **state)
     assert_told(false, "q|-serial|unix:/a,server,nowait", "-; other (serial) /a server");
 }
 
+/* The last ones are 0 and 3 in an int. */
+static const char *const no_descriptors[] = {
+    "name", "3x", "-1", "+3", " 3", "0x3", "99999999999999999999", "4294967296", "4294967299"};
+
 static void character_devices(void **state)
 {
     (void)state;
@@ -111,6 +115,11 @@ static void character_devices(void **state)
     assert_told(false, "q|-chardev|socket,id=a,path=/a,server=on,wait=off|-mon|b,mode=control", "-; unknown /a server");
     assert_told(false, "q|-chardev|socket,id=a,fd=30,server=on,wait=off|-mon|chardev=a,id=monitor,mode=control",
         "-; qmp fd 30 server");
+    for (size_t i = 0; i < sizeof(no_descriptors) / sizeof(no_descriptors[0]); i++) {
+        char line[TEXT_MAX];
+        snprintf(line, sizeof(line), "q|-chardev|socket,id=a,fd=%s,server=on|-mon|a,mode=control", no_descriptors[i]);
+        assert_told(false, line, "-; qmp : server wait");
+    }
     assert_told(false, "q|-chardev|socket,id=a,host=::1,port=4,server=on,wait=off,tls-creds=t|-mon|a,mode=control",
         "-; qmp ::1:4 server tls");
     assert_told(false, "q|-chardev|socket,id=a,host=h,port=4,server=on,wait=off,telnet=on|-mon|a,mode=control",
