@@ -5,7 +5,8 @@
  * A file that only its owner can read, one line for each entry, the newest last. Each is appended at once, so shells
  * that run side by side share it; when it has grown, a shell that starts writes it anew, without what is there twice,
  * and what another appends in that moment is lost. What may hold a secret is never written: it stays with the shell
- * that it was typed into. A history that cannot be read or written is no failure.
+ * that it was typed into. As with the cache, only what nobody else could have put there is read or written: folder and
+ * file are the user's own, and the file is no link. A history that cannot be read or written is no failure.
  *
  * It knows nothing of what lines mean, but for words that stand near secrets. */
 
@@ -21,6 +22,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "closing.h"
+#include "store.h"
+
+/* The file in its folder. */
+#define FILE_NAME "history"
 /* Lines that are kept, and how many there may be in the file before it is written anew. */
 #define LINES_KEPT 1000
 #define LINES_MAX ((size_t)2 * LINES_KEPT)
@@ -45,7 +51,7 @@ static void lines_freep(struct lines **lines)
         lines_done(*lines);
 }
 
-/* Makes the folder of a path, and those that it is in. */
+/* Makes the folder, and those that it is in. */
 static void folders_make(char *path)
 {
     for (char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
@@ -55,16 +61,39 @@ static void folders_make(char *path)
     }
 }
 
-static bool path_make(char path[PATH_MAX])
+/* The folder, or -1 when there is none that is the user's own. */
+static int folder_open(bool make)
 {
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    int n = -1;
+    char path[PATH_MAX];
+    struct stat st;
+    int n = -1, fd;
 
     if (state != NULL && state[0] == '/')
-        n = snprintf(path, PATH_MAX, "%s/qmp/history", state);
+        n = snprintf(path, PATH_MAX, "%s/qmp/", state);
     else if (home != NULL && home[0] == '/')
-        n = snprintf(path, PATH_MAX, "%s/.local/state/qmp/history", home);
-    return n > 0 && n < PATH_MAX;
+        n = snprintf(path, PATH_MAX, "%s/.local/state/qmp/", home);
+    if (n < 0 || n >= PATH_MAX)
+        return -1;
+    if (make)
+        folders_make(path);
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0 && store_is_own(&st))
+        return fd;
+    closep(&fd);
+    return -1;
+}
+
+/* The file in that folder, or -1. A FIFO would not let go. */
+static int file_open(int folder, int flags)
+{
+    int fd = openat(folder, FILE_NAME, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && store_is_own(&st))
+        return fd;
+    closep(&fd);
+    return -1;
 }
 
 /* Takes out what is there already. */
@@ -89,14 +118,17 @@ static void line_keep(struct lines *lines, const char *line)
 }
 
 /* Reads the file; returns how many lines it has. */
-static size_t lines_read(struct lines *lines, const char *path)
+static size_t lines_read(struct lines *lines, int folder)
 {
+    int fd = file_open(folder, O_RDONLY);
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
     char line[LINE_MAX_BYTES];
     size_t n = 0;
-    FILE *file = fopen(path, "re");
 
-    if (file == NULL)
+    if (file == NULL) {
+        closep(&fd);
         return 0;
+    }
     for (; fgets(line, sizeof(line), file) != NULL; n++) {
         line[strcspn(line, "\n")] = '\0';
         if (line[0] != '\0')
@@ -107,33 +139,30 @@ static size_t lines_read(struct lines *lines, const char *path)
 }
 
 /* Writes the file anew: whoever reads it sees the old one or the new one. */
-static void lines_write(const struct lines *lines, const char *path)
+static void lines_write(const struct lines *lines, int folder)
 {
-    char temporary[PATH_MAX + 8];
-    FILE *file;
-    int fd;
+    __attribute__((cleanup(qmp_freep))) char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
 
-    snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
-    fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
-    file = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (file == NULL)
         return;
     for (size_t i = lines->n > LINES_KEPT ? lines->n - LINES_KEPT : 0; i < lines->n; i++)
         if (lines->items[i % LINES_KEPT] != NULL)
             fprintf(file, "%s\n", lines->items[i % LINES_KEPT]);
-    if (fclose(file) != 0 || rename(temporary, path) < 0)
-        unlink(temporary);
+    if (fclose(file) == 0)
+        (void)store_write(folder, FILE_NAME, text, size); /* or the old one stays */
 }
 
 void history_load(struct editor *e)
 {
     __attribute__((cleanup(lines_freep))) struct lines *lines = calloc(1, sizeof(*lines));
-    char path[PATH_MAX];
+    __attribute__((cleanup(closep))) int folder = folder_open(/* make= */ false);
 
-    if (lines == NULL || !path_make(path))
+    if (lines == NULL || folder < 0)
         return;
-    if (lines_read(lines, path) > LINES_MAX)
-        lines_write(lines, path);
+    if (lines_read(lines, folder) > LINES_MAX)
+        lines_write(lines, folder);
     for (size_t i = lines->n > LINES_KEPT ? lines->n - LINES_KEPT : 0; i < lines->n; i++)
         if (lines->items[i % LINES_KEPT] != NULL)
             editor_remember(e, lines->items[i % LINES_KEPT]);
@@ -146,13 +175,14 @@ static bool is_secret(const char *line)
 
 static void line_append(const char *line)
 {
-    char path[PATH_MAX], text[LINE_MAX_BYTES];
-    int fd, n = snprintf(text, sizeof(text), "%s\n", line);
+    char text[LINE_MAX_BYTES];
+    int fd, folder, n = snprintf(text, sizeof(text), "%s\n", line);
 
-    if (n >= (int)sizeof(text) || !path_make(path))
+    if (n >= (int)sizeof(text))
         return;
-    folders_make(path);
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    folder = folder_open(/* make= */ true);
+    fd = folder >= 0 ? file_open(folder, O_WRONLY | O_APPEND | O_CREAT) : -1;
+    closep(&folder);
     if (fd < 0)
         return;
     if (write(fd, text, (size_t)n) < 0) {

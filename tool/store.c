@@ -38,8 +38,7 @@ static void freep(char **text)
     free(*text);
 }
 
-/* Whether a file is the user's own, and nobody else can change it. */
-static bool is_own(const struct stat *st)
+bool store_is_own(const struct stat *st)
 {
     return st->st_uid == geteuid() && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
@@ -71,7 +70,7 @@ int store_open(bool make)
     if (make && mkdir(path, 0700) < 0 && errno == ENOENT && mkdir(base, 0700) == 0)
         (void)mkdir(path, 0700); /* opening it tells */
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0 && fstat(fd, &st) == 0 && is_own(&st))
+    if (fd >= 0 && fstat(fd, &st) == 0 && store_is_own(&st))
         return fd;
     closep(&fd);
     return -1;
@@ -86,7 +85,7 @@ bool store_read(int folder, const char *name, size_t max, char **ret, size_t *re
     size_t size = 0;
     ssize_t n = 1;
 
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !is_own(&st) || st.st_size > (off_t)max)
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !store_is_own(&st) || st.st_size > (off_t)max)
         return false;
     text = malloc((size_t)st.st_size + 1);
     while (text != NULL && n > 0 && size < (size_t)st.st_size) {

@@ -4,9 +4,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 /* Room for the name of a file in the folder. */
 #define STORE_NAME_MAX 64
+
+/* Whether a file is the user's own, and nobody else can change it. */
+bool store_is_own(const struct stat *st);
 
 /* The folder, $XDG_CACHE_HOME/qmp or ~/.cache/qmp, as a descriptor, the caller's; made when `make` says so and it is
  * not there. -1 when there is none that can be trusted. */

@@ -438,5 +438,16 @@ it 'the history is there again'; screen 80x12 "qmp shell -s sh"; until_text '[ru
 press Up; type '#'; shows history
 it 'a history that cannot be written'; rm -rf "$XDG_STATE_HOME"; echo >"$XDG_STATE_HOME"; screen 80x12 "qmp shell -s sh"
 until_text '[running]>'; enter query-name; shows no-history; rm "$XDG_STATE_HOME"
+it 'a history that others could have put there'; mkdir -p "$XDG_STATE_HOME/qmp"; echo untouched >"$dir/precious"
+ln -s "$dir/precious" "$XDG_STATE_HOME/qmp/history"; screen 80x12 "qmp shell -s sh"; until_text '[running]>'
+enter query-name; press Up Up; shows history-alien; press C-u C-d; until_text status; cp "$dir/precious" "$out"
+: >"$err"; code=0; expect 0 untouched ''
+it 'a history that never ends'; rm "$XDG_STATE_HOME/qmp/history"; mkfifo "$XDG_STATE_HOME/qmp/history"
+screen 80x12 "qmp shell -s sh"; until_text '[running]>'; enter query-name; press Up Up; shows history-alien; press C-u C-d
+until_text status
+it 'a history in a folder that others can write to'; rm "$XDG_STATE_HOME/qmp/history"; chmod 777 "$XDG_STATE_HOME/qmp"
+echo query-status >"$XDG_STATE_HOME/qmp/history"; screen 80x12 "qmp shell -s sh"; until_text '[running]>'
+enter query-name; press Up Up; shows history-alien; press C-u C-d; until_text status
+cp "$XDG_STATE_HOME/qmp/history" "$out"; : >"$err"; code=0; expect 0 query-status ''; rm -r "$XDG_STATE_HOME"
 it 'the time is over'; screen 80x12 "qmp shell -s sh --timeout 1s"; until_text status; shows time-over
 tm kill-server 2>"$dir/null"
