@@ -106,7 +106,7 @@ struct qmp_client {
     bool again;     /* DISCONNECTING, to connect again afterwards */
     bool failed;    /* `failure` is this attempt's, not the last one's */
     struct failure failure;
-    int broken; /* negative: a leader has seen the end, or nobody can wait */
+    int broken;      /* negative: a leader has seen the end, or nobody can wait */
     uint64_t strays; /* of earlier sessions, and late replies to commands that were given up */
     int report;      /* what process() has still to return */
     struct reconnect *reconnect;
