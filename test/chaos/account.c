@@ -61,6 +61,20 @@ static bool is_event(const struct object *o)
     return has(o, "\"event\":");
 }
 
+/* The id of a command, with its quotation marks; NULL when there is none. The caller frees it. */
+static char *id_of(const struct object *command)
+{
+    char *text = strndup(command->text, command->size), *id = strstr(text, "\"id\":\"");
+
+    if (id) {
+        id += strlen("\"id\":");
+        id[strcspn(id + 1, "\"") + 2] = '\0';
+        id = strdup(id);
+    }
+    free(text);
+    return id;
+}
+
 /* The ids of the negotiations that went to the server: whether this is the reply to one. */
 static bool is_negotiated(const struct relay_record *record, const struct object *reply)
 {
@@ -69,14 +83,10 @@ static bool is_negotiated(const struct relay_record *record, const struct object
     bool found = false;
 
     while (!found && next_object(record->text[1], record->size[1], &at, &o)) {
-        char *text = strndup(o.text, o.size), *id = strstr(text, "\"id\":\"");
+        char *id = has(&o, "\"qmp_capabilities\"") ? id_of(&o) : NULL;
 
-        if (id && has(&o, "\"qmp_capabilities\"")) {
-            id += strlen("\"id\":");
-            id[strcspn(id + 1, "\"") + 2] = '\0';
-            found = has(reply, "\"return\":") && has(reply, id);
-        }
-        free(text);
+        found = id && has(reply, "\"return\":") && has(reply, id);
+        free(id);
     }
     return found;
 }
@@ -250,6 +260,38 @@ static unsigned count_replies(
     return found;
 }
 
+/* The id that a command had on a connection; NULL when it was not sent on this one. The caller frees it. */
+static char *id_on(const struct relay_record *record, const char *name)
+{
+    char *id = NULL;
+    struct object o;
+    size_t at = 0;
+
+    while (!id && next_object(record->text[1], record->size[1], &at, &o)) {
+        if (has(&o, name))
+            id = id_of(&o);
+    }
+    return id;
+}
+
+/* Where bytes were damaged, too, a reply stands in what was passed on, in one piece; and where nothing that went to the
+ * server was, on the command's own connection, and with its id. */
+static void check_genuine_reply(
+    struct account *a, const char *name, const char *reply, const struct relay_record *records, size_t n)
+{
+    bool genuine = false;
+
+    for (size_t i = 0; i < n && !genuine; i++) {
+        char *id = id_on(&records[i], name);
+
+        genuine = records[i].size[0] > 0 && memmem(records[i].text[0], records[i].size[0], reply, strlen(reply)) &&
+                  (a->damage == DAMAGE_BOTH_WAYS || (id && strstr(reply, id)));
+        free(id);
+    }
+    if (!genuine)
+        fail_msg("%s: a reply that nobody sent, or another's: %s", name, reply);
+}
+
 static void check_command(struct account *a, unsigned i, const struct relay_record *records, size_t n)
 {
     const struct command *c = &a->commands[i];
@@ -259,10 +301,13 @@ static void check_command(struct account *a, unsigned i, const struct relay_reco
     name_command(name, i);
     if (c->completed != 1)
         fail_msg("%s completed %u times", name, c->completed);
-    if (!answered && c->error != -ECONNRESET && !a->corrupted)
+    /* What damage makes of a refusal may be anything. */
+    if (!answered && c->error != -ECONNRESET && !(a->damage && c->reply))
         fail_msg("%s: %s", name, qmp_strerror(c->error));
     a->replies += answered;
-    if (a->corrupted)
+    if (a->damage && c->reply)
+        check_genuine_reply(a, name, c->reply, records, n);
+    if (a->damage)
         return;
     unsigned replies = count_replies(records, n, name, c->reply, &same);
     if (replies != answered || same != answered)
@@ -405,7 +450,7 @@ void account_check(struct account *a)
     account_listen(a);
     a->connections = n;
     for (size_t i = 0; i < a->n_ears; i++) {
-        if (a->corrupted)
+        if (a->damage)
             check_genuine(&a->ears[i], records, n);
         else
             check_ear(a, &a->ears[i], records, n);

@@ -34,6 +34,9 @@ struct command {
     char *reply;
 };
 
+/* Where bytes may be others than those that were sent, so that what stands in the record may be refused. */
+enum damage { DAMAGE_NONE, DAMAGE_TO_CLIENT, DAMAGE_BOTH_WAYS };
+
 struct account {
     qmp_client *client;
     struct relay *relay;
@@ -41,7 +44,7 @@ struct account {
     size_t n_ears;
     struct command commands[COMMANDS_MAX];
     unsigned n_commands;
-    bool corrupted; /* bytes may be others than the server's, so that the client may refuse what stands in the record */
+    enum damage damage;
     /* What the checks found, for those who want to know that something happened. */
     size_t connections, events, early, gaps, dropped, replies;
 };

@@ -46,13 +46,14 @@ struct relay {
     size_t n_records;
 };
 
-enum what { CUT = 'c', DISTURB = 'd', STOP = 's' };
+enum what { CUT = 'c', DISTURB = 'd', LEAD = 'l', STOP = 's' };
 
 /* What the test says to the thread: less than PIPE_BUF, so in one piece. */
 struct order {
     enum what what;
     unsigned how;
     uint64_t seed;
+    struct sockaddr_un server;
 };
 
 static int connect_to(const struct sockaddr_un *server)
@@ -186,11 +187,11 @@ static void move(struct relay *r, size_t from)
     char data[CHUNK_MAX + 1];
     ssize_t received = receive(r, from, data);
     size_t n = received > 0 ? (size_t)received : 0, done = 0;
-    bool whole = true, well = received > 0;
+    bool whole = true, well = received > 0, spared = from == 0 && (r->how & RELAY_SPARE);
 
-    if (n > 0 && chance(r, RELAY_CORRUPT, RARELY))
+    if (n > 0 && !spared && chance(r, RELAY_CORRUPT, RARELY))
         n = corrupt(r, data, n);
-    if (n > 0 && chance(r, RELAY_REORDER, RARELY))
+    if (n > 0 && !spared && chance(r, RELAY_REORDER, RARELY))
         reorder(r, data, n);
     if (n > 0 && chance(r, RELAY_CUT, RARELY)) {
         n = random_below(r, n);
@@ -216,6 +217,8 @@ static bool obey(struct relay *r)
     if (order.what == DISTURB) {
         r->how = order.how;
         r->random = order.seed * 2 + 1; /* never 0 */
+    } else if (order.what == LEAD) {
+        r->server = order.server;
     } else {
         hang_up(r);
     }
@@ -248,15 +251,25 @@ static void *work(void *argument)
 
 /* ---- for tests ---- */
 
-static void tell(struct relay *r, enum what what, unsigned how, uint64_t seed)
+static void tell(struct relay *r, const struct order *order)
 {
-    struct order order;
+    struct order whole;
 
-    memset(&order, 0, sizeof(order)); /* what is between the members, too */
-    order.what = what;
-    order.how = how;
-    order.seed = seed;
-    assert_int_equal(write(r->wake[1], &order, sizeof(order)), sizeof(order));
+    memset(&whole, 0, sizeof(whole)); /* what is between the members, too */
+    whole.what = order->what;
+    whole.how = order->how;
+    whole.seed = order->seed;
+    whole.server = order->server;
+    assert_int_equal(write(r->wake[1], &whole, sizeof(whole)), sizeof(whole));
+}
+
+static struct sockaddr_un server_at(const char *path)
+{
+    struct sockaddr_un server = {.sun_family = AF_UNIX};
+
+    assert_true(strlen(path) < sizeof(server.sun_path));
+    strcpy(server.sun_path, path);
+    return server;
 }
 
 struct relay *relay_start(int listener, const char *path)
@@ -266,9 +279,7 @@ struct relay *relay_start(int listener, const char *path)
     assert_non_null(r);
     r->listener = listener;
     r->ends[0] = r->ends[1] = -1;
-    r->server.sun_family = AF_UNIX;
-    assert_true(strlen(path) < sizeof(r->server.sun_path));
-    strcpy(r->server.sun_path, path);
+    r->server = server_at(path);
     assert_int_equal(pipe2(r->wake, O_CLOEXEC), 0);
     assert_int_equal(pthread_create(&r->thread, NULL, work, r), 0);
     return r;
@@ -276,12 +287,17 @@ struct relay *relay_start(int listener, const char *path)
 
 void relay_disturb(struct relay *r, unsigned how, uint64_t seed)
 {
-    tell(r, DISTURB, how, seed);
+    tell(r, &(struct order){.what = DISTURB, .how = how, .seed = seed});
+}
+
+void relay_lead(struct relay *r, const char *path)
+{
+    tell(r, &(struct order){.what = LEAD, .server = server_at(path)});
 }
 
 void relay_cut(struct relay *r)
 {
-    tell(r, CUT, 0, 0);
+    tell(r, &(struct order){.what = CUT});
 }
 
 static void end(struct relay *r)
@@ -289,7 +305,7 @@ static void end(struct relay *r)
     if (r->ended)
         return;
     r->ended = true;
-    tell(r, STOP, 0, 0);
+    tell(r, &(struct order){.what = STOP});
     pthread_join(r->thread, NULL);
 }
 

@@ -18,6 +18,7 @@ enum {
     RELAY_CUT = 8,      /* the first part, and then nothing more */
     RELAY_CORRUPT = 16, /* with a byte that is another one, or missing, or more than there were */
     RELAY_REORDER = 32, /* with two parts in each other's place */
+    RELAY_SPARE = 64,   /* RELAY_CORRUPT and RELAY_REORDER not in what goes to the server */
 };
 
 /* Takes connections, one after the other, on a socket that listens (which it then owns), and connects each to a UNIX
@@ -27,6 +28,8 @@ struct relay *relay_start(int listener, const char *path);
 void relay_disturb(struct relay *r, unsigned how, uint64_t seed);
 /* Cuts the connection that there is, in the middle of whatever goes through. */
 void relay_cut(struct relay *r);
+/* From now on it connects the connections that it takes to another server. */
+void relay_lead(struct relay *r, const char *path);
 /* How many connections it has taken. */
 unsigned relay_count(struct relay *r);
 void relay_stop(struct relay *r);
