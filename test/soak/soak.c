@@ -350,9 +350,8 @@ static void say(uint64_t start, const struct actor *actors, size_t n, const stru
         commands += actors[i].commands;
         dropped += actors[i].dropped + (actors[i].slow ? qmp_listener_dropped(actors[i].slow) : 0);
     }
-    printf("%7.1f s  %" PRIu64 " connections  %" PRIu64 " events  %" PRIu64 " commands  %" PRIu64
-           " dropped  RSS %zu KiB  heap %zu KiB  %zu fds  %zu threads\n",
-        (double)(check_now() - start) / QMP_SECOND, connections, events, commands, dropped, m->rss / 1024,
+    printf("%8.1f %11" PRIu64 " %10" PRIu64 " %10" PRIu64 " %10" PRIu64 " %8zu %8zu %5zu %7zu\n",
+        (double)(check_now() - start) / QMP_SECOND, connections, commands, events, dropped, m->rss / 1024,
         m->heap / 1024, m->fds, m->threads);
     fflush(stdout);
 }
@@ -370,11 +369,22 @@ static bool run_part(struct actor *actors, size_t n, uint64_t end, uint64_t laps
     return true;
 }
 
+static void say_head(size_t n_actors)
+{
+    printf(
+        "%zu clients at work. Until now: connections, commands, events that were heard, and events that a full queue "
+        "dropped.\nThe least that was measured since the line before: this process's memory, descriptors and "
+        "threads.\n%8s %11s %10s %10s %10s %8s %8s %5s %7s\n",
+        n_actors, "seconds", "connections", "commands", "heard", "dropped", "RSS/KiB", "heap/KiB", "files", "threads");
+    fflush(stdout);
+}
+
 static bool run(struct actor *actors, size_t n, uint64_t duration, uint64_t laps)
 {
     uint64_t start = check_now();
     struct measure parts[PARTS];
 
+    say_head(n);
     for (unsigned i = 0; i < PARTS; i++) {
         uint64_t before[16];
 
@@ -455,6 +465,6 @@ int main(int argc, char **argv)
     rmdir(folder);
     machine_stop_all(/* show= */ !well);
     if (well)
-        puts("soak: flat, and everything accounted for");
+        puts("soak: passed: nothing has grown, everything is accounted for, and nobody stood still");
     return well ? 0 : 1;
 }
