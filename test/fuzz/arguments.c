@@ -3,8 +3,8 @@
  *
  * The input is a command line, or a line of the shell. It goes the way that every command line goes, as far as that
  * goes without a server: options, verb, the arguments of `call`, typed by a schema and by none, checked by it, and
- * completed; and every word is tried as a condition and as a duration, too. Each outcome is one of the exit statuses, and whatever is
- * not success has been explained, in a line that no terminal takes for orders.
+ * completed; and every word is tried as a condition and as a duration, too. Each outcome is one of the exit statuses,
+ * and whatever is not success has been explained, in a line that no terminal takes for orders.
  *
  * No verb runs, so nothing is connected to, started or written. Files, which arguments may name, and standard input
  * have what is behind the last word instead of their contents.
