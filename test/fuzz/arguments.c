@@ -73,9 +73,9 @@ void complain_prepare(void (*prepare)(void *userdata), void *userdata)
     (void)userdata;
 }
 
-enum outcome input_read(const char *path, char **ret, size_t *ret_size)
+enum outcome input_read(const char *path, size_t max, char **ret, size_t *ret_size)
 {
-    REQUIRE(*path != '\0');
+    REQUIRE(*path != '\0' && file.size <= max);
     *ret = calloc(1, file.size + 1);
     REQUIRE(*ret);
     if (file.size > 0)
