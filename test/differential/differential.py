@@ -2,7 +2,8 @@
 
 """The library's verdicts and values against Python's json module, Jansson and json-c, document by document.
 
-    differential.py --ours PROGRAM [--jansson PROGRAM] [--json-c PROGRAM] [--count N] [--seed N] [--table FILE] CORPUS...
+    differential.py --ours PROGRAM [--jansson PROGRAM] [--json-c PROGRAM] [--count N] [--seed N] [--table FILE]
+        CORPUS...
 
 Every difference is explained by classes: a class changes what the library says into what the other one is expected to
 say, or says which refusal, or which acceptance, is to be expected. What no class explains fails the test. A long run
@@ -36,7 +37,8 @@ CLASSES = [
      "A key is a string like any other, with its length. Jansson and json-c have C strings for keys."),
     ("integers beyond int64", b"18446744073709551615", "QEMU uses all of uint64. Jansson knows int64 only."),
     ("integers beyond 64 bits", b"18446744073709551616",
-     "Valid, and a number: `-ERANGE` as an integer, rounded as a double. json-c takes the nearest integer that it has."),
+     "Valid, and a number: `-ERANGE` as an integer, rounded as a double. json-c takes the nearest integer that it "
+     "has."),
     ("numbers that no double holds", b"1e999",
      "Valid, and `-ERANGE` when it is read: no infinity comes out of JSON. None is sent: QEMU "
      "makes infinities of them, and writes `inf`."),

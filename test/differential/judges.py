@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 
-"""What the judges say, as Python values that can be compared exactly: None for null, True and False, ("i", 5) an integer
-within 64 bits, ("b", 2**70) one beyond, ("d", bits) a double, ("x", text) a number that no double holds, bytes for a
-string, ("[", [...]), and ("{", [(key, value), ...]) with its members in order, duplicates included. A refusal is a
-Refused."""
+"""What the judges say, as Python values that can be compared exactly: None for null, True and False, ("i", 5) an
+integer within 64 bits, ("b", 2**70) one beyond, ("d", bits) a double, ("x", text) a number that no double holds, bytes
+for a string, ("[", [...]), and ("{", [(key, value), ...]) with its members in order, duplicates included. A refusal is
+a Refused."""
 
 import json
 import struct
