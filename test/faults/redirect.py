@@ -32,7 +32,7 @@ HARMLESS = """
     pthread_equal pthread_join pthread_mutex_destroy pthread_mutex_init pthread_mutex_lock pthread_mutex_trylock
     pthread_mutex_unlock pthread_once pthread_self pthread_sigmask qsort rand random sched_yield sigaddset
     sigemptyset sigfillset
-    snprintf sprintf stpcpy stpncpy strchr strcmp strcpy strcspn strerror strftime strlen strncmp strncpy strnlen
+    strncasecmp snprintf sprintf stpcpy stpncpy strchr strcmp strcpy strcspn strerror strftime strlen strncmp strncpy strnlen
     strpbrk strrchr strspn strstr strtod_l strtol strtoll strtoul strtoull sysconf time vsnprintf
 """.split()
 

@@ -100,4 +100,4 @@ run call -s "$dir/peer" x; expect 0 2 ''
 it 'no descriptors left'; serve greet hold
 timeout "$limit" sh -c 'ulimit -n 5; exec "$@"' sh "$qmp" hook X -s "$dir/peer" -- true >"$out" 2>"$err" \
     3<&- 4<&- 5<&- 6<&- 7<&-
-code=$?; expect 10 '' 'qmp: waiting for events: too many open files in this process'
+code=$?; expect 10 '' 'qmp: starting a thread: too many open files in this process'
