@@ -65,6 +65,7 @@ plots:
 fuzz:
 	@scripts/setup check
 	@scripts/fuzz $(BUILD)-fuzz
+
 soak:
 	@scripts/soak $(BUILD)-soak $(HOURS)
 
