@@ -7,7 +7,7 @@ capture_hint="qmp: 'qmp capture --help' says more"
 # spy FILE ARGUMENT...: a capture in the background, between clients at $dir/spy and what the arguments say.
 spy() {
     spy_file=$1; shift
-    timeout "$limit" "$qmp" capture -w "$spy_file" --listen "$dir/spy" "$@" >"$dir/spy.out" 2>"$dir/spy.err" & job=$!
+    timeout --foreground "$limit" "$qmp" capture -w "$spy_file" --listen "$dir/spy" "$@" >"$dir/spy.out" 2>"$dir/spy.err" & job=$!
 }
 
 # spy_end: ends it, or waits for its end where it comes by itself; its output is that of the case.
@@ -69,7 +69,7 @@ it 'and none of these left a file behind'; code=0; : >"$err"; ls "$dir/f" "$dir/
 vm held
 
 it 'events, until there are enough'; rm -f "$dir/f"
-timeout "$limit" "$qmp" capture -w "$dir/f" -s "$dir/held" --count 2 >"$out" 2>"$err" & job=$!
+timeout --foreground "$limit" "$qmp" capture -w "$dir/f" -s "$dir/held" --count 2 >"$out" 2>"$err" & job=$!
 until_lines "$dir/f" 3
 "$qmp" call -s "$dir/held-2" stop >/dev/null; "$qmp" call -s "$dir/held-2" cont >/dev/null
 wait "$job"; code=$?; said "$dir/f" >"$out"
@@ -86,12 +86,12 @@ it 'as long as --timeout says'; rm -f "$dir/f"; run capture -w "$dir/f" -s "$dir
 expect 0 '' 'qmp: 3 records captured'
 it 'the owner alone may read it'; stat -c %A "$dir/f" >"$out"; : >"$err"; code=$?; expect 0 '-rw-------' ''
 it 'QEMU goes'; vm going; rm -f "$dir/f"
-timeout "$limit" "$qmp" capture -w "$dir/f" -s "$dir/going" >"$out" 2>"$err" & job=$!
+timeout --foreground "$limit" "$qmp" capture -w "$dir/f" -s "$dir/going" >"$out" 2>"$err" & job=$!
 until_lines "$dir/f" 3; "$qmp" call -s "$dir/going-2" quit >/dev/null; { wait "$job"; code=$?; } 2>/dev/null
 expect 6 '' 'qmp: DIR/going: the server closed the connection'
 it 'and what it said is there'; said "$dir/f" | tail -n 1 >"$out"; : >"$err"; code=0
 expect 0 '{T, 1 "server", "message": {"timestamp": {S}, "event": "SHUTDOWN", "data": {"guest": false, "reason": "host-qmp-quit"}}}' ''
-it 'Ctrl-C'; rm -f "$dir/f"; timeout "$limit" "$qmp" capture -w "$dir/f" -s "$dir/held" >"$out" 2>"$err" & job=$!
+it 'Ctrl-C'; rm -f "$dir/f"; timeout --foreground "$limit" "$qmp" capture -w "$dir/f" -s "$dir/held" >"$out" 2>"$err" & job=$!
 until_lines "$dir/f" 3; kill -TERM "$job"; wait "$job"; code=$?; expect 0 '' 'qmp: 3 records captured'
 it 'a full disk'; run capture -w /dev/full -s "$dir/held"; expect 10 '' \
     'qmp: cannot write to /dev/full: No space left on device'
@@ -118,7 +118,7 @@ it 'and while there is no client'
     head -c 24 >/dev/null
 code=0; cp "$dir/a" "$out"; expect 0 141 'qmp: listening on unix:DIR/spy'
 it 'a FIFO'; rm -f "$dir/cap.fifo"; mkfifo "$dir/cap.fifo"
-timeout "$limit" "$qmp" capture -w "$dir/cap.fifo" -s "$dir/held" --timeout 500ms 2>"$err" & job=$!
+timeout --foreground "$limit" "$qmp" capture -w "$dir/cap.fifo" -s "$dir/held" --timeout 500ms 2>"$err" & job=$!
 timeout "$limit" cat "$dir/cap.fifo" >"$out.1"; said "$out.1" >"$out"; wait "$job"; code=$?
 expect 0 '{T, 1 "server", "message": GREETING
 {T, 1 "client", "message": {"execute":"qmp_capabilities","id":ID}}

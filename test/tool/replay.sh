@@ -7,7 +7,7 @@ replay_hint="qmp: 'qmp replay --help' says more"
 # again FILE ARGUMENT...: a replay in the background, at $dir/again; ready when this returns.
 again() {
     rm -f "$dir/again.fifo"; mkfifo "$dir/again.fifo"
-    timeout "$limit" "$qmp" replay "$@" --listen "$dir/again" >"$dir/again.fifo" 2>"$dir/again.err" & job=$!
+    timeout --foreground "$limit" "$qmp" replay "$@" --listen "$dir/again" >"$dir/again.fifo" 2>"$dir/again.err" & job=$!
     timeout "$limit" head -n 1 "$dir/again.fifo" >"$dir/again.out"
 }
 
@@ -197,7 +197,7 @@ timeout "$limit" "$qmp" call -s "$dir/again" x >"$dir/a"; again_end by-itself; c
 expect 0 'unix:DIR/again
 1' ''
 it 'a free port'; rm -f "$dir/again.fifo"; mkfifo "$dir/again.fifo"
-timeout "$limit" "$qmp" replay "$dir/f" --listen tcp:127.0.0.1:0 --count 1 -v >"$dir/again.fifo" 2>"$dir/again.err" & job=$!
+timeout --foreground "$limit" "$qmp" replay "$dir/f" --listen tcp:127.0.0.1:0 --count 1 -v >"$dir/again.fifo" 2>"$dir/again.err" & job=$!
 address=$(timeout "$limit" head -n 1 "$dir/again.fifo"); run call -s "$address" x; again_end by-itself; sed -i 's/"[0-9a-f]\{12\}-/"ID-/' "$err"
 expect 0 1 'qmp: > '"$greets"'
 qmp: < {"execute":"qmp_capabilities","id":"ID-1"}
@@ -227,7 +227,7 @@ vm real -chardev "socket,id=p,path=$dir/indented,server=on,wait=off" -mon charde
 for format in pcap jsonl; do
     for socket in real indented; do
         it "a session as $format, of $socket"; rm -f "$dir/f.$format"
-        timeout "$limit" "$qmp" capture -w "$dir/f.$format" -s "$dir/$socket" --listen "$dir/spy" --count 9 2>"$dir/a" & job=$!
+        timeout --foreground "$limit" "$qmp" capture -w "$dir/f.$format" -s "$dir/$socket" --listen "$dir/spy" --count 9 2>"$dir/a" & job=$!
         session "$dir/spy" >"$dir/then"; wait "$job"
         again "$dir/f.$format" --count 9; session "$dir/again" >"$dir/now"; again_end by-itself
         # A line of JSON lines has no line breaks.
