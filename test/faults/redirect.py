@@ -33,6 +33,7 @@ HARMLESS = """
     pthread_mutex_unlock pthread_once pthread_self pthread_sigmask qsort rand random sched_yield sigaddset
     sigemptyset sigfillset
     strncasecmp snprintf sprintf stpcpy stpncpy strchr strcmp strcpy strcspn strerror strftime strlen strncmp strncpy strnlen
+    gnu_dev_major gnu_dev_minor htons ntohs tolower
     strpbrk strrchr strspn strstr strtod_l strtol strtoll strtoul strtoull sysconf time vsnprintf
 """.split()
 
